@@ -1,0 +1,47 @@
+"""The closed list of verdicts: the answers to "is this key good for this?". Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class Code(StrEnum):
+    """Why a key is good or not."""
+
+    VALID = "VALID"
+    MALFORMED = "MALFORMED"
+    NOT_FOUND = "NOT_FOUND"
+    REVOKED = "REVOKED"
+    EXPIRED = "EXPIRED"
+    COMPANY_INACTIVE = "COMPANY_INACTIVE"
+    WRONG_SERVER = "WRONG_SERVER"
+    INSUFFICIENT_SCOPE = "INSUFFICIENT_SCOPE"
+    IP_DENIED = "IP_DENIED"
+    RATE_LIMITED = "RATE_LIMITED"
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a code says to a person, and what the MCP server that gets it should answer."""
+
+    message: str
+    status: int
+    error: str = ""  # the `error` of `WWW-Authenticate: Bearer` (RFC 6750, section 3.1)
+
+
+MEANINGS: Final[dict[Code, Meaning]] = {
+    Code.VALID: Meaning("The key is good for this.", 200),
+    Code.MALFORMED: Meaning("This is not a Latchkey key: check that it was copied whole.", 401, "invalid_token"),
+    Code.NOT_FOUND: Meaning("This key is not known here.", 401, "invalid_token"),
+    Code.REVOKED: Meaning("This key was revoked; create a new one in the portal.", 401, "invalid_token"),
+    Code.EXPIRED: Meaning("This key has expired; create a new one in the portal.", 401, "invalid_token"),
+    Code.COMPANY_INACTIVE: Meaning(
+        "The key's company is not active: its owner can see why in the portal.", 403, "insufficient_scope"
+    ),
+    Code.WRONG_SERVER: Meaning("This key is not known here.", 401, "invalid_token"),
+    Code.INSUFFICIENT_SCOPE: Meaning("The key does not have the scope for this tool.", 403, "insufficient_scope"),
+    Code.IP_DENIED: Meaning("The key may not be used from this address.", 403, "insufficient_scope"),
+    Code.RATE_LIMITED: Meaning("The key has made too many requests; try again when its limit resets.", 429),
+}

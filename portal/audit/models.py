@@ -1,0 +1,72 @@
+"""The append-only, hash-chained record of every sensitive act."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils import timezone
+
+
+class ActorKind(models.TextChoices):
+    """Who did it."""
+
+    USER = "user", "Member"
+    STAFF = "staff", "Staff"
+    TOKEN = "token", "Management token"
+    SERVER = "server", "MCP server"
+    SYSTEM = "system", "Latchkey"
+
+
+class AuditChain(models.Model):
+    """The end of one chain: a company's, or the platform's own. Its row is locked while an event is added."""
+
+    name = models.CharField(primary_key=True, max_length=12)
+    length = models.PositiveBigIntegerField(default=0)
+    head = models.CharField(max_length=64, default="0" * 64)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.length})"
+
+
+class AuditEvent(models.Model):
+    """One sensitive act. Triggers in the database refuse UPDATE and DELETE.
+
+    `hash` covers everything but the personal columns (`actor_label`, `target_label`, `ip`, `user_agent`); of those it
+    covers `personal_digest`, salted, so that a person's data can be erased while the chain still verifies.
+    """
+
+    chain = models.CharField(max_length=12)
+    number = models.PositiveBigIntegerField(help_text="Place in the chain, from 1.")
+    at = models.DateTimeField(default=timezone.now)
+    action = models.CharField(max_length=48)
+    actor_kind = models.CharField(max_length=8, choices=ActorKind)
+    actor_id = models.CharField(max_length=64, blank=True)
+    target_kind = models.CharField(max_length=24, blank=True)
+    target_id = models.CharField(max_length=64, blank=True)
+    reason = models.CharField(max_length=500, blank=True)
+    data = models.JSONField(default=dict)
+    request_id = models.CharField(max_length=64, blank=True)
+    incident_id = models.CharField(max_length=12, blank=True)
+    personal_digest = models.CharField(max_length=64)
+    previous_hash = models.CharField(max_length=64)
+    hash = models.CharField(max_length=64)
+
+    personal_salt = models.CharField(max_length=32)
+    actor_label = models.CharField(max_length=200, blank=True)
+    target_label = models.CharField(max_length=200, blank=True)
+    ip = models.GenericIPAddressField(null=True, blank=True)
+    user_agent = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.UniqueConstraint(fields=["chain", "number"], name="audit_number_once_in_chain")]
+        indexes = [
+            models.Index(fields=["chain", "-id"], name="audit_chain_latest"),
+            models.Index(fields=["target_kind", "target_id", "-id"], name="audit_target"),
+            models.Index(fields=["action", "-id"], name="audit_action"),
+            models.Index(
+                fields=["incident_id"], name="audit_incident", condition=~models.Q(incident_id="")
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.chain}#{self.number} {self.action}"

@@ -1,0 +1,90 @@
+"""Middleware of the portal. Pages get the whole stack; the API, which carries no cookie, only what it needs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+from csp.middleware import CSPMiddleware as _CSP
+from django.contrib.auth.middleware import AuthenticationMiddleware as _Authentication
+from django.contrib.messages.middleware import MessageMiddleware as _Message
+from django.contrib.sessions.middleware import SessionMiddleware as _Session
+from django.http import HttpRequest, HttpResponse
+from django.middleware.clickjacking import XFrameOptionsMiddleware as _XFrameOptions
+from django.middleware.common import CommonMiddleware as _Common
+from django.middleware.csrf import CsrfViewMiddleware as _Csrf
+from django.middleware.locale import LocaleMiddleware as _Locale
+from django.middleware.security import SecurityMiddleware as _Security
+from django_htmx.middleware import HtmxMiddleware as _Htmx
+
+from portal.logs import request_id
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+MACHINE_PATHS = ("/api/v1/", "/healthz/")
+_VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{8,64}").fullmatch
+
+
+def is_machine(request: HttpRequest) -> bool:
+    """Whether the request is for the API or a health check: no session, no cookie, no page."""
+    return request.path_info.startswith(MACHINE_PATHS)
+
+
+def pages_only(middleware: Any) -> Any:
+    """`middleware`, standing aside for the paths of machines."""
+
+    class PagesOnly(middleware):  # type: ignore[misc]
+        def __call__(self, request: HttpRequest) -> Any:
+            if is_machine(request):
+                return self.get_response(request)
+            return super().__call__(request)
+
+    PagesOnly.__name__ = PagesOnly.__qualname__ = middleware.__name__
+    return PagesOnly
+
+
+class RequestIdMiddleware:
+    """Gives each request an id: the caller's `X-Request-Id` if it is well formed, else a new one.
+
+    It stands in every log line, audit event and verdict, and goes back in the response.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        given = request.META.get("HTTP_X_REQUEST_ID", "")
+        identifier = given if _VALID_REQUEST_ID(given) else uuid4().hex
+        request.request_id = identifier  # type: ignore[attr-defined]
+        token = request_id.set(identifier)
+        try:
+            response = self.get_response(request)
+        finally:
+            request_id.reset(token)
+        response["X-Request-Id"] = identifier
+        return response
+
+
+class SecurityMiddleware(_Security):
+    """Django's, and the Permissions-Policy that it lacks."""
+
+    def process_response(self, request: HttpRequest, response: Any) -> Any:
+        """Add the headers that every response has."""
+        response = super().process_response(request, response)
+        response.setdefault(
+            "Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=(), browsing-topics=()"
+        )
+        return response
+
+
+SessionMiddleware = pages_only(_Session)
+LocaleMiddleware = pages_only(_Locale)
+CommonMiddleware = pages_only(_Common)
+CsrfViewMiddleware = pages_only(_Csrf)
+AuthenticationMiddleware = pages_only(_Authentication)
+MessageMiddleware = pages_only(_Message)
+HtmxMiddleware = pages_only(_Htmx)
+XFrameOptionsMiddleware = pages_only(_XFrameOptions)
+CSPMiddleware = pages_only(_CSP)

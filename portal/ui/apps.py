@@ -1,0 +1,10 @@
+"""The ui room."""
+
+from django.apps import AppConfig
+
+
+class UiConfig(AppConfig):
+    """The design system's template tags."""
+
+    name = "portal.ui"
+    label = "ui"
