@@ -34,10 +34,14 @@ class McpServer(models.Model):
     )
     title = models.CharField(max_length=120, blank=True)
     url = models.URLField(
-        max_length=500, unique=True, help_text=_("The address that AI clients use: its OAuth resource identifier.")
+        max_length=500,
+        unique=True,
+        help_text=_("The address that AI clients use: its OAuth resource identifier."),
     )
     alternate_urls = models.JSONField(
-        default=list, blank=True, help_text=_("Other addresses of the same server, accepted as its identifier too.")
+        default=list,
+        blank=True,
+        help_text=_("Other addresses of the same server, accepted as its identifier too."),
     )
     # [{"name": "get_companies", "title": "…", "description": "…", "read_only": true}, …]
     tools = models.JSONField(default=list, blank=True)
@@ -58,7 +62,9 @@ class McpServer(models.Model):
             models.UniqueConstraint(
                 fields=["name"], condition=Q(company__isnull=True), name="server_name_once_for_everyone"
             ),
-            models.UniqueConstraint(fields=["is_portal"], condition=Q(is_portal=True), name="server_one_portal"),
+            models.UniqueConstraint(
+                fields=["is_portal"], condition=Q(is_portal=True), name="server_one_portal"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -103,7 +109,9 @@ class CredentialQuerySet(models.QuerySet[Any]):
             case CredentialState.REVOKED:
                 return self.filter(revoked_at__isnull=False)
             case CredentialState.EXPIRED:
-                return self.filter(Q(expires_at__lte=now) | Q(overlap_ends_at__lte=now), revoked_at__isnull=True)
+                return self.filter(
+                    Q(expires_at__lte=now) | Q(overlap_ends_at__lte=now), revoked_at__isnull=True
+                )
             case CredentialState.ROTATING:
                 return self.usable(now).filter(overlap_ends_at__isnull=False)
             case _:
@@ -125,7 +133,9 @@ class Credential(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     expires_at = models.DateTimeField(null=True, blank=True)
     overlap_ends_at = models.DateTimeField(null=True, blank=True)
-    replaces = models.OneToOneField("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="replaced_by")
+    replaces = models.OneToOneField(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="replaced_by"
+    )
     last_used_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
     revoked_reason = models.CharField(max_length=300, blank=True)
@@ -160,7 +170,9 @@ class Credential(models.Model):
 
 _lifetime_constraints = [
     models.CheckConstraint(
-        condition=Q(expires_at__isnull=True) | Q(overlap_ends_at__isnull=True) | Q(overlap_ends_at__lte=F("expires_at")),
+        condition=Q(expires_at__isnull=True)
+        | Q(overlap_ends_at__isnull=True)
+        | Q(overlap_ends_at__lte=F("expires_at")),
         name="%(class)s_overlap_within_expiry",
     ),
 ]
@@ -170,7 +182,9 @@ class ServerCredential(Credential):
     """With this an MCP server calls the verify API, for its own keys only. Made by staff."""
 
     server = models.ForeignKey(McpServer, on_delete=models.CASCADE, related_name="credentials")
-    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
 
     class Meta:
         ordering = ["-created_at"]
@@ -215,3 +229,31 @@ class Key(Credential):
     def may_be_managed_by(self, user: User, role_may_manage_any: bool, role_may_manage_own: bool) -> bool:
         """Whether a member may rotate or revoke it: managers any key, developers those that act for them."""
         return role_may_manage_any or (role_may_manage_own and self.user_id == user.pk)
+
+
+class FeedHead(models.Model):
+    """The last number of the invalidation feed: one row, locked while events are added."""
+
+    number = models.PositiveBigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return str(self.number)
+
+
+class FeedEvent(models.Model):
+    """Something that the verifiers of a server must forget."""
+
+    number = models.PositiveBigIntegerField(primary_key=True)
+    server_id = models.CharField(max_length=12)
+    key_id = models.CharField(max_length=12, blank=True)
+    company_id = models.CharField(max_length=12, blank=True)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["server_id", "number"], name="feed_server_number"),
+            models.Index(fields=["at"], name="feed_at"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.number}: {self.key_id or self.company_id or 'all'}"

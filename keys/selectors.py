@@ -1,0 +1,63 @@
+"""Every read of keys and servers that more than one place needs. Reads for a company start from the company."""
+
+from __future__ import annotations
+
+import re
+
+from django.conf import settings
+from django.db.models import Q, QuerySet
+
+from keys import tokens
+from keys.models import Key, McpServer, ServerCredential
+from portal.companies.models import Company
+
+_VISIBLE_PART = re.compile(r"lk_(?:live|test|srv|mgt)_([0-9A-Za-z]{12})")
+_BARE_ID = re.compile(r"[0-9A-Za-z]{12}")
+
+
+def company_keys(company: Company) -> QuerySet[Key]:
+    """The keys of `company`, latest first, with their server and user: one query."""
+    return company.keys.select_related("server", "user", "replaces", "replaced_by").order_by(
+        "-created_at", "id"
+    )
+
+
+def company_key(company: Company, key_id: str) -> Key | None:
+    """The key `key_id` of `company`, or None: another company's key is as good as none."""
+    return company_keys(company).filter(pk=key_id).first()
+
+
+def visible_servers(company: Company) -> QuerySet[McpServer]:
+    """The MCP servers for which `company` can make keys: everyone's and its own."""
+    return McpServer.objects.filter(Q(company=None) | Q(company=company), archived_at=None).order_by(
+        "-is_portal", "name"
+    )
+
+
+def find_by_token(text: str) -> Key | ServerCredential | None:
+    """What the token `text` is, by id and digest, in whatever state it is; None for anything else."""
+    try:
+        token = tokens.parse(text.strip())
+    except tokens.MalformedToken:
+        return None
+    found: Key | ServerCredential | None = None
+    if token.kind in tokens.KEY_KINDS:
+        found = Key.objects.select_related("company", "server", "user").filter(pk=token.id).first()
+    elif token.kind == tokens.Kind.SERVER:
+        found = ServerCredential.objects.select_related("server").filter(pk=token.id).first()
+    if found is None or not tokens.matches(token.text, found.digest, found.pepper, settings.PEPPERS):
+        return None
+    return found
+
+
+def find_keys(query: str) -> QuerySet[Key]:
+    """Keys for staff: by the visible part of a token, a bare id, or the beginning of a name."""
+    query = query.strip()
+    keys = Key.objects.select_related("company", "server", "user").order_by("-created_at", "id")
+    if found := _VISIBLE_PART.search(query):
+        return keys.filter(pk=found[1])
+    if _BARE_ID.fullmatch(query) and (by_id := keys.filter(pk=query)).exists():
+        return by_id
+    return keys.filter(
+        Q(name__istartswith=query) | Q(company__name__istartswith=query) | Q(user__email=query.lower())
+    )

@@ -1,0 +1,279 @@
+"""The life of a key: create, rotate, update, revoke. Every write, each with its audit event in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from keys import addresses, feed, scopes, tokens
+from keys.errors import (
+    AddressInvalid,
+    AlreadyRotated,
+    CompanyInactive,
+    LifetimeInvalid,
+    NotUsable,
+    ScopeBeyondRights,
+    ScopeUnknown,
+    ServerUnavailable,
+)
+from keys.models import CredentialState, Key, McpServer
+from portal.audit.services import Target, record, record_many
+from portal.companies.models import Company, Membership
+from portal.companies.roles import may
+
+if TYPE_CHECKING:
+    from portal.accounts.models import User
+    from portal.audit.actors import Actor
+
+LONGEST_LIFE = timedelta(days=3653)
+LONGEST_OVERLAP = timedelta(days=30)
+BATCH = 500
+
+
+@transaction.atomic
+def create_key(
+    *,
+    company: Company,
+    server: McpServer,
+    user: User,
+    name: str,
+    scopes: Sequence[str],
+    expires_at: datetime | None,
+    actor: Actor,
+    allowed_ips: Iterable[str] = (),
+    login_client: str = "",
+    per_minute: int | None = None,
+    per_month: int | None = None,
+) -> tuple[Key, tokens.Token]:
+    """Make a key of `company` for `server` that acts for the member `user`; the token is returned this once.
+
+    `scopes` as keys/scopes.py; `expires_at` None: never; `allowed_ips`: CIDR ranges, none: any address; limits None:
+    the plan's. Raises CompanyInactive, ServerUnavailable, ScopeUnknown, ScopeBeyondRights, LifetimeInvalid,
+    AddressInvalid.
+    """
+    company = Company.objects.select_for_update().get(pk=company.pk)
+    if not company.is_active:
+        raise CompanyInactive
+    _check_server(server, company)
+    if expires_at is not None and not timezone.now() < expires_at <= timezone.now() + LONGEST_LIFE:
+        raise LifetimeInvalid
+    key, token = _new_value(
+        company=company,
+        server=server,
+        user=user,
+        name=name.strip(),
+        scopes=checked_scopes(scopes, server=server, company=company, user=user),
+        expires_at=expires_at,
+        allowed_ips=checked_addresses(allowed_ips),
+        login_client=login_client,
+        per_minute=per_minute,
+        per_month=per_month,
+    )
+    record("key:created", actor=actor, company=company, target=target(key), data=_facts(key))
+    return key, token
+
+
+@transaction.atomic
+def rotate_key(*, key: Key, overlap: timedelta, actor: Actor) -> tuple[Key, tokens.Token]:
+    """Give `key` a new value, at once; the old one is accepted for `overlap`, never past its own expiry.
+
+    The new value is a key of its own that `replaces` the old one, with its name, scopes, limits and as long a life.
+    Raises AlreadyRotated, NotUsable, CompanyInactive, ServerUnavailable, LifetimeInvalid. Two rotations at once: one
+    wins, the other one is AlreadyRotated.
+    """
+    if not timedelta(0) <= overlap <= LONGEST_OVERLAP:
+        raise LifetimeInvalid(_("The overlap can be at most 30 days."))
+    company = Company.objects.select_for_update().get(pk=key.company_id)
+    if not company.is_active:
+        raise CompanyInactive
+    old = Key.objects.select_for_update().get(pk=key.pk)
+    if hasattr(old, "replaced_by"):
+        raise AlreadyRotated
+    if old.state != CredentialState.ACTIVE:
+        raise NotUsable
+    _check_server(old.server, company)
+    now = timezone.now()
+    login_client, old.login_client = old.login_client, ""
+    old.overlap_ends_at = min(filter(None, (now + overlap, old.expires_at)))
+    old.save(update_fields=["overlap_ends_at", "login_client"])
+    new, token = _new_value(
+        company=company,
+        server=old.server,
+        user=old.user,
+        name=old.name,
+        scopes=checked_scopes(old.scopes, server=old.server, company=company, user=old.user, kept=old.scopes),
+        expires_at=old.expires_at and now + (old.expires_at - old.created_at),
+        allowed_ips=old.allowed_ips,
+        login_client=login_client,
+        per_minute=old.per_minute,
+        per_month=old.per_month,
+        replaces=old,
+    )
+    facts = _facts(new) | {"replaces": old.pk, "overlap_ends_at": old.overlap_ends_at.isoformat()}
+    record(
+        "key:rotated", actor=actor, company=company, target=target(old), data=facts | {"replaced_by": new.pk}
+    )
+    feed.publish([feed.Forget(old.server_id, key_id=old.pk)])
+    return new, token
+
+
+@transaction.atomic
+def end_overlap(*, key: Key, actor: Actor) -> Key:
+    """Stop accepting the old value `key` now, before its overlap ends by itself. Raises NotUsable if it has ended."""
+    key = Key.objects.select_for_update().get(pk=key.pk)
+    if key.state != CredentialState.ROTATING:
+        raise NotUsable(_("The old value is not accepted any more."))
+    key.overlap_ends_at = timezone.now()
+    key.save(update_fields=["overlap_ends_at"])
+    record("key:overlap_ended", actor=actor, company=key.company_id, target=target(key))
+    feed.publish([feed.Forget(key.server_id, key_id=key.pk)])
+    return key
+
+
+@transaction.atomic
+def update_key(*, key: Key, actor: Actor, **changes: Any) -> Key:
+    """Change `name`, `scopes`, `allowed_ips`, `per_minute` or `per_month` of a key in use; others stay.
+
+    Raises NotUsable, ScopeUnknown, ScopeBeyondRights, AddressInvalid; TypeError for any other field.
+    """
+    if unknown := changes.keys() - {"name", "scopes", "allowed_ips", "per_minute", "per_month"}:
+        raise TypeError(f"update_key cannot change {', '.join(sorted(unknown))}")
+    key = Key.objects.select_for_update().get(pk=key.pk)
+    if not key.is_usable:
+        raise NotUsable
+    if "scopes" in changes:
+        changes["scopes"] = checked_scopes(
+            changes["scopes"], server=key.server, company=key.company, user=key.user, kept=key.scopes
+        )
+    if "allowed_ips" in changes:
+        changes["allowed_ips"] = checked_addresses(changes["allowed_ips"])
+    if "name" in changes:
+        changes["name"] = changes["name"].strip()
+    before = {field: getattr(key, field) for field in changes}
+    changed = {field: value for field, value in changes.items() if before[field] != value}
+    if changed:
+        for field, value in changed.items():
+            setattr(key, field, value)
+        key.save(update_fields=list(changed))
+        facts = {field: {"from": before[field], "to": value} for field, value in changed.items()}
+        record("key:updated", actor=actor, company=key.company_id, target=target(key), data=facts)
+        feed.publish([feed.Forget(key.server_id, key_id=key.pk)])
+    return key
+
+
+@transaction.atomic
+def revoke_key(*, key: Key, reason: str, actor: Actor) -> Key:
+    """Refuse `key`, and an older value of it that is still accepted, from now on and for good. Safe to repeat."""
+    ids = [key.pk]
+    older = key.replaces
+    while older is not None and older.is_usable:
+        ids.append(older.pk)
+        older = older.replaces
+    revoke_keys(key_ids=ids, reason=reason, actor=actor)
+    key.refresh_from_db()
+    return key
+
+
+def revoke_keys(*, key_ids: Iterable[str], reason: str, actor: Actor, incident_id: str = "") -> int:
+    """Revoke every key of `key_ids` that is not revoked yet; returns how many that were.
+
+    In transactions of 500: a crash in between leaves whole batches done, and calling it again does the rest.
+    """
+    ids, count = list(key_ids), 0
+    for start in range(0, len(ids), BATCH):
+        count += _revoke_batch(ids[start : start + BATCH], reason, actor, incident_id)
+    return count
+
+
+@transaction.atomic
+def _revoke_batch(ids: list[str], reason: str, actor: Actor, incident_id: str) -> int:
+    found = (
+        Key.objects.select_for_update()
+        .filter(pk__in=ids, revoked_at__isnull=True)
+        .order_by("company_id", "pk")
+    )
+    keys = list(found)
+    if not keys:
+        return 0
+    now = timezone.now()
+    Key.objects.filter(pk__in=[key.pk for key in keys]).update(revoked_at=now, revoked_reason=reason[:300])
+    for company_id, group in groupby(keys, key=lambda key: key.company_id):
+        items = [(target(key), {"server": key.server_id}) for key in group]
+        record_many(
+            items, "key:revoked", actor=actor, company=company_id, reason=reason, incident_id=incident_id
+        )
+    feed.publish(feed.Forget(key.server_id, key_id=key.pk) for key in keys)
+    return len(keys)
+
+
+def target(key: Key) -> Target:
+    """The key as an audit event names it."""
+    return Target("key", key.pk, key.name)
+
+
+def checked_scopes(
+    wanted: Iterable[str], *, server: McpServer, company: Company, user: User, kept: Iterable[str] = ()
+) -> list[str]:
+    """`wanted` in normal form, if the server has such tools (those in `kept` may be gone) and the member's rights
+    reach them. Raises ScopeUnknown, ScopeBeyondRights.
+    """
+    try:
+        found = scopes.normalize(wanted)
+    except scopes.InvalidScope as error:
+        raise ScopeUnknown(str(error)) from None
+    known = {scopes.ALL, scopes.READ, *kept, *(scopes.TOOL_PREFIX + name for name in server.tool_names)}
+    if server.tools and (unknown := set(found) - known):
+        raise ScopeUnknown(_("The MCP server has no tool for %(scope)s.") % {"scope": sorted(unknown)[0]})
+    role = Membership.objects.filter(company=company, user=user).values_list("role", flat=True).first()
+    if role is None or not may(role, "key:create"):
+        raise ScopeBeyondRights
+    return found
+
+
+def checked_addresses(ranges: Iterable[str]) -> list[str]:
+    """`ranges` in normal form. Raises AddressInvalid, naming the wrong one."""
+    try:
+        return addresses.normalize(ranges)
+    except ValueError as error:
+        raise AddressInvalid(
+            _("%(range)s is neither an address nor a range. Use CIDR ranges such as 203.0.113.0/24.")
+            % {"range": error}
+        ) from None
+
+
+def _check_server(server: McpServer, company: Company) -> None:
+    server.refresh_from_db()
+    if server.archived_at or server.company_id not in {None, company.pk}:
+        raise ServerUnavailable
+
+
+def _new_value(**fields: Any) -> tuple[Key, tokens.Token]:
+    token = tokens.generate(tokens.Kind(settings.KEY_KIND))
+    pepper_id, pepper = next(iter(settings.PEPPERS.items()))
+    key = Key(
+        id=token.id,
+        digest=tokens.digest(token.text, pepper),
+        pepper=pepper_id,
+        hint=tokens.hint(token),
+        **fields,
+    )
+    key.full_clean(exclude=["id", "company", "server", "user", "replaces"])
+    key.save(force_insert=True)
+    return key, token
+
+
+def _facts(key: Key) -> dict[str, Any]:
+    return {
+        "server": key.server_id,
+        "scopes": key.scopes,
+        "expires_at": key.expires_at.isoformat() if key.expires_at else None,
+        "user": key.user_id,
+        "allowed_ips": key.allowed_ips,
+    }
