@@ -50,9 +50,7 @@ def publish(items: Iterable[Forget]) -> None:
 
 def publish_company(company_id: str) -> None:
     """Tell every server for which the company has keys to forget that company."""
-    servers = (
-        Key.objects.filter(company_id=company_id).order_by().values_list("server_id", flat=True).distinct()
-    )
+    servers = Key.objects.filter(company_id=company_id).order_by().values_list("server_id", flat=True).distinct()
     publish(Forget(server_id, company_id=company_id) for server_id in servers)
 
 
@@ -88,9 +86,7 @@ def read(server_id: str, after: str | None) -> Page:
         return Page(str(head), [{"all": True}])
     events: list[dict[str, str | bool]] = []
     for _number, key_id, company_id in rows:
-        events.append(
-            {"key_id": key_id} if key_id else {"company_id": company_id} if company_id else {"all": True}
-        )
+        events.append({"key_id": key_id} if key_id else {"company_id": company_id} if company_id else {"all": True})
     return Page(str(head), events)
 
 

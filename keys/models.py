@@ -62,9 +62,7 @@ class McpServer(models.Model):
             models.UniqueConstraint(
                 fields=["name"], condition=Q(company__isnull=True), name="server_name_once_for_everyone"
             ),
-            models.UniqueConstraint(
-                fields=["is_portal"], condition=Q(is_portal=True), name="server_one_portal"
-            ),
+            models.UniqueConstraint(fields=["is_portal"], condition=Q(is_portal=True), name="server_one_portal"),
         ]
 
     def __str__(self) -> str:
@@ -109,9 +107,7 @@ class CredentialQuerySet(models.QuerySet[Any]):
             case CredentialState.REVOKED:
                 return self.filter(revoked_at__isnull=False)
             case CredentialState.EXPIRED:
-                return self.filter(
-                    Q(expires_at__lte=now) | Q(overlap_ends_at__lte=now), revoked_at__isnull=True
-                )
+                return self.filter(Q(expires_at__lte=now) | Q(overlap_ends_at__lte=now), revoked_at__isnull=True)
             case CredentialState.ROTATING:
                 return self.usable(now).filter(overlap_ends_at__isnull=False)
             case _:
@@ -182,9 +178,7 @@ class ServerCredential(Credential):
     """With this an MCP server calls the verify API, for its own keys only. Made by staff."""
 
     server = models.ForeignKey(McpServer, on_delete=models.CASCADE, related_name="credentials")
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
-    )
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
 
     class Meta:
         ordering = ["-created_at"]

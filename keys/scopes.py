@@ -44,7 +44,5 @@ def narrower_or_equal(new: Collection[str], old: Collection[str], read_only_tool
     if ALL in new or (READ in new and READ not in old):
         return False
     return all(
-        scope in old or allows(old, scope.removeprefix(TOOL_PREFIX), read_only_tools)
-        for scope in new
-        if scope != READ
+        scope in old or allows(old, scope.removeprefix(TOOL_PREFIX), read_only_tools) for scope in new if scope != READ
     )

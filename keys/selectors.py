@@ -17,9 +17,7 @@ _BARE_ID = re.compile(r"[0-9A-Za-z]{12}")
 
 def company_keys(company: Company) -> QuerySet[Key]:
     """The keys of `company`, latest first, with their server and user: one query."""
-    return company.keys.select_related("server", "user", "replaces", "replaced_by").order_by(
-        "-created_at", "id"
-    )
+    return company.keys.select_related("server", "user", "replaces", "replaced_by").order_by("-created_at", "id")
 
 
 def company_key(company: Company, key_id: str) -> Key | None:
@@ -58,6 +56,4 @@ def find_keys(query: str) -> QuerySet[Key]:
         return keys.filter(pk=found[1])
     if _BARE_ID.fullmatch(query) and (by_id := keys.filter(pk=query)).exists():
         return by_id
-    return keys.filter(
-        Q(name__istartswith=query) | Q(company__name__istartswith=query) | Q(user__email=query.lower())
-    )
+    return keys.filter(Q(name__istartswith=query) | Q(company__name__istartswith=query) | Q(user__email=query.lower()))

@@ -158,10 +158,7 @@ def _credential(credential: ServerCredential) -> Target:
 def _save(server: McpServer) -> None:
     server.full_clean(exclude=["company"], validate_unique=False, validate_constraints=False)
     others = McpServer.objects.exclude(pk=server.pk)
-    if (
-        others.filter(url=server.url).exists()
-        or others.filter(company=server.company, name=server.name).exists()
-    ):
+    if others.filter(url=server.url).exists() or others.filter(company=server.company, name=server.name).exists():
         raise NameTaken
     names = [tool.get("name") for tool in server.tools]
     if not all(isinstance(name, str) and name for name in names) or len(set(names)) != len(names):

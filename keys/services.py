@@ -117,9 +117,7 @@ def rotate_key(*, key: Key, overlap: timedelta, actor: Actor) -> tuple[Key, toke
         replaces=old,
     )
     facts = _facts(new) | {"replaces": old.pk, "overlap_ends_at": old.overlap_ends_at.isoformat()}
-    record(
-        "key:rotated", actor=actor, company=company, target=target(old), data=facts | {"replaced_by": new.pk}
-    )
+    record("key:rotated", actor=actor, company=company, target=target(old), data=facts | {"replaced_by": new.pk})
     feed.publish([feed.Forget(old.server_id, key_id=old.pk)])
     return new, token
 
@@ -194,11 +192,7 @@ def revoke_keys(*, key_ids: Iterable[str], reason: str, actor: Actor, incident_i
 
 @transaction.atomic
 def _revoke_batch(ids: list[str], reason: str, actor: Actor, incident_id: str) -> int:
-    found = (
-        Key.objects.select_for_update()
-        .filter(pk__in=ids, revoked_at__isnull=True)
-        .order_by("company_id", "pk")
-    )
+    found = Key.objects.select_for_update().filter(pk__in=ids, revoked_at__isnull=True).order_by("company_id", "pk")
     keys = list(found)
     if not keys:
         return 0
@@ -206,9 +200,7 @@ def _revoke_batch(ids: list[str], reason: str, actor: Actor, incident_id: str) -
     Key.objects.filter(pk__in=[key.pk for key in keys]).update(revoked_at=now, revoked_reason=reason[:300])
     for company_id, group in groupby(keys, key=lambda key: key.company_id):
         items = [(target(key), {"server": key.server_id}) for key in group]
-        record_many(
-            items, "key:revoked", actor=actor, company=company_id, reason=reason, incident_id=incident_id
-        )
+        record_many(items, "key:revoked", actor=actor, company=company_id, reason=reason, incident_id=incident_id)
     feed.publish(feed.Forget(key.server_id, key_id=key.pk) for key in keys)
     return len(keys)
 
@@ -243,8 +235,7 @@ def checked_addresses(ranges: Iterable[str]) -> list[str]:
         return addresses.normalize(ranges)
     except ValueError as error:
         raise AddressInvalid(
-            _("%(range)s is neither an address nor a range. Use CIDR ranges such as 203.0.113.0/24.")
-            % {"range": error}
+            _("%(range)s is neither an address nor a range. Use CIDR ranges such as 203.0.113.0/24.") % {"range": error}
         ) from None
 
 

@@ -33,9 +33,7 @@ class Meaning:
 
 MEANINGS: Final[dict[Code, Meaning]] = {
     Code.VALID: Meaning("The key is good for this.", 200),
-    Code.MALFORMED: Meaning(
-        "This is not a Latchkey key: check that it was copied whole.", 401, "invalid_token"
-    ),
+    Code.MALFORMED: Meaning("This is not a Latchkey key: check that it was copied whole.", 401, "invalid_token"),
     Code.NOT_FOUND: Meaning("This key is not known here.", 401, "invalid_token"),
     Code.REVOKED: Meaning("This key was revoked; create a new one in the portal.", 401, "invalid_token"),
     Code.EXPIRED: Meaning("This key has expired; create a new one in the portal.", 401, "invalid_token"),
@@ -43,9 +41,7 @@ MEANINGS: Final[dict[Code, Meaning]] = {
         "The key's company is not active: its owner can see why in the portal.", 403, "insufficient_scope"
     ),
     Code.WRONG_SERVER: Meaning("This key is not known here.", 401, "invalid_token"),
-    Code.INSUFFICIENT_SCOPE: Meaning(
-        "The key does not have the scope for this tool.", 403, "insufficient_scope"
-    ),
+    Code.INSUFFICIENT_SCOPE: Meaning("The key does not have the scope for this tool.", 403, "insufficient_scope"),
     Code.IP_DENIED: Meaning("The key may not be used from this address.", 403, "insufficient_scope"),
     Code.RATE_LIMITED: Meaning("The key has made too many requests; try again when its limit resets.", 429),
 }

@@ -98,7 +98,7 @@ def peppers(value: str) -> dict[str, bytes]:
         if not identifier or len(identifier) > 16 or len(pepper) < 32:
             raise ImproperlyConfigured(
                 "LATCHKEY_PEPPERS must be a list of id:base64 with at least 32 bytes each; "
-                "make one with: echo \"a:$(openssl rand -base64 32)\""
+                'make one with: echo "a:$(openssl rand -base64 32)"'
             )
         found[identifier] = pepper
     return found
