@@ -1,0 +1,1 @@
+"""The design system: icons, badges, charts and the tags that templates use."""

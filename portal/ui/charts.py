@@ -1,0 +1,76 @@
+"""Charts as inline SVG, drawn here: no script, and words for those who do not see them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+SPARK_WIDTH, SPARK_HEIGHT = 120, 32
+CHART_WIDTH, CHART_HEIGHT = 600, 160
+_PAD = 2
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bar: its place in the picture and its words."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    title: str
+
+
+def numbers(values: Iterable[object]) -> list[float]:
+    """`values` as numbers; what is missing counts as 0."""
+    return [float(value or 0) for value in values]  # type: ignore[arg-type]
+
+
+def nice_ceiling(value: float) -> int:
+    """The least of 1, 2, 4, 5, 8 times a power of ten that `value` does not pass: a good top for an axis."""
+    step = 1
+    while True:
+        for factor in (1, 2, 4, 5, 8):
+            if value <= factor * step:
+                return factor * step
+        step *= 10
+
+
+def line_points(values: Sequence[float], width: float, height: float, top: float) -> list[tuple[float, float]]:
+    """Where the line goes, from left to right; `top` is the value at the upper edge."""
+    if not values:
+        return []
+    if len(values) == 1:
+        values = [values[0], values[0]]
+    gap = width / (len(values) - 1)
+    usable = height - 2 * _PAD
+    return [
+        (round(index * gap, 1), round(height - _PAD - usable * value / (top or 1), 1))
+        for index, value in enumerate(values)
+    ]
+
+
+def path(points: Sequence[tuple[float, float]]) -> str:
+    """The points as an SVG path."""
+    return "M" + "L".join(f"{x:g} {y:g}" for x, y in points) if points else ""
+
+
+def area(points: Sequence[tuple[float, float]], height: float) -> str:
+    """The path closed down to the base line."""
+    if not points:
+        return ""
+    return f"{path(points)}L{points[-1][0]:g} {height:g}L{points[0][0]:g} {height:g}Z"
+
+
+def bars(pairs: Sequence[tuple[str, float]], width: float, height: float, top: float) -> list[Bar]:
+    """One bar a pair, with a gap of a quarter between them. A value above 0 is always seen."""
+    if not pairs:
+        return []
+    slot = width / len(pairs)
+    gap = min(slot * 0.25, 8)
+    result = []
+    for index, (label, value) in enumerate(pairs):
+        tall = max(round(height * value / (top or 1), 1), 2.0) if value else 0.0
+        x, wide = round(index * slot + gap / 2, 1), round(slot - gap, 1)
+        result.append(Bar(x, round(height - tall, 1), wide, tall, f"{label}: {value:g}"))
+    return result

@@ -1,0 +1,225 @@
+// Conveniences only: every page works without this file. It listens on the document, so that what htmx puts in
+// afterwards works too.
+"use strict";
+(() => {
+  const root = document.documentElement;
+  root.classList.add("js");
+  const say = (text) => {
+    const status = document.getElementById("status");
+    if (status) status.textContent = text;
+  };
+
+  // --- Copying ---------------------------------------------------------------------------------------------------
+  const write = async (text) => {
+    if (navigator.clipboard && window.isSecureContext) return navigator.clipboard.writeText(text);
+    const area = document.createElement("textarea");
+    area.value = text;
+    area.className = "sr-only";
+    document.body.append(area);
+    area.select();
+    const done = document.execCommand("copy");
+    area.remove();
+    if (!done) throw new Error("not copied");
+  };
+  const copied = (button) => {
+    const words = document.body.dataset.copied || "Copied";
+    const label = button.querySelector("span");
+    button.classList.add("is-copied");
+    if (label) {
+      button.dataset.words ||= label.textContent;
+      label.textContent = words;
+    }
+    say(words);
+    clearTimeout(button.latchkeyTimer);
+    button.latchkeyTimer = setTimeout(() => {
+      button.classList.remove("is-copied");
+      if (label) label.textContent = button.dataset.words;
+      say("");
+    }, 2000);
+  };
+  const textOf = (button) => {
+    if (button.dataset.copyFrom) return document.getElementById(button.dataset.copyFrom)?.textContent.trim();
+    if ("copyCode" in button.dataset) return button.closest(".code")?.querySelector("code")?.textContent;
+    return button.dataset.copy;
+  };
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-copy], [data-copy-from], [data-copy-code]");
+    if (!button) return;
+    const text = textOf(button);
+    if (text === undefined || text === null) return;
+    try {
+      await write(text);
+      copied(button);
+    } catch {
+      const value = button.dataset.copyFrom && document.getElementById(button.dataset.copyFrom);
+      if (value) getSelection().selectAllChildren(value);
+    }
+  });
+
+  // --- Dialogs and menus -----------------------------------------------------------------------------------------
+  document.addEventListener("click", (event) => {
+    const opener = event.target.closest("[data-dialog]");
+    const dialog = opener && document.getElementById(opener.dataset.dialog);
+    if (dialog instanceof HTMLDialogElement && !event.metaKey && !event.ctrlKey && !event.shiftKey) {
+      event.preventDefault();
+      dialog.showModal();
+      return;
+    }
+    if (event.target instanceof HTMLDialogElement) event.target.close();
+    const closer = event.target.closest("[data-close]");
+    if (closer) {
+      const open = closer.closest("dialog");
+      if (open) {
+        event.preventDefault();
+        open.close();
+      }
+    }
+    for (const menu of document.querySelectorAll("details[data-menu][open]")) {
+      if (!menu.contains(event.target)) menu.open = false;
+    }
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    for (const menu of document.querySelectorAll("details[data-menu][open]")) {
+      menu.open = false;
+      menu.querySelector("summary")?.focus();
+    }
+  });
+
+  // --- Times -----------------------------------------------------------------------------------------------------
+  const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+  const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
+  const two = (number) => String(number).padStart(2, "0");
+  const remaining = (seconds) => {
+    const days = Math.floor(seconds / 86400);
+    const clock = `${two(Math.floor((seconds % 86400) / 3600))}:${two(Math.floor((seconds % 3600) / 60))}:${two(seconds % 60)}`;
+    return days ? `${days} d ${clock}` : clock;
+  };
+  const localise = (scope) => {
+    for (const time of scope.querySelectorAll("time[data-time]")) {
+      const moment = new Date(time.dateTime);
+      if (Number.isNaN(moment.valueOf())) continue;
+      time.title = exact.format(moment);
+      if (time.dataset.time === "exact") time.textContent = exact.format(moment);
+      if (time.dataset.time === "date") time.textContent = day.format(moment);
+    }
+  };
+  const count = () => {
+    for (const time of document.querySelectorAll("time[data-countdown]")) {
+      const seconds = Math.round((new Date(time.dateTime) - Date.now()) / 1000);
+      const words = seconds > 0 ? remaining(seconds) : time.dataset.ended;
+      if (time.textContent !== words) time.textContent = words;
+    }
+  };
+  setInterval(count, 1000);
+
+  // --- Forms -----------------------------------------------------------------------------------------------------
+  // How hard a password is to guess, roughly: the server decides, this only encourages.
+  const strength = (text) => {
+    if (!text) return 0;
+    const kinds = [/[a-z]/, /[A-Z]/, /[0-9]/, /[^A-Za-z0-9]/].filter((kind) => kind.test(text)).length;
+    const different = new Set(text).size;
+    if (text.length < 10 || different < 5) return 1;
+    const bits = Math.min(text.length, different * 1.6) * Math.log2(10 + 18 * kinds);
+    return bits < 60 ? 2 : bits < 80 ? 3 : 4;
+  };
+  const brands = [
+    ["visa", "Visa", /^4/],
+    ["mastercard", "Mastercard", /^(5[1-5]|2(2[2-9]|[3-6]|7[01]|720))/],
+    ["amex", "American Express", /^3[47]/],
+    ["discover", "Discover", /^(6011|64[4-9]|65)/],
+    ["diners", "Diners Club", /^3(0[0-5]|[689])/],
+    ["jcb", "JCB", /^35/],
+  ];
+  document.addEventListener("input", (event) => {
+    const input = event.target;
+    if (!(input instanceof HTMLElement)) return;
+    if (input.dataset.strength) {
+      const meter = document.getElementById(input.dataset.strength);
+      if (meter) meter.dataset.level = strength(input.value);
+    }
+    if (input.dataset.cardNumber !== undefined) {
+      const digits = input.value.replace(/\D/g, "").slice(0, 19);
+      const amex = /^3[47]/.test(digits);
+      if (input.selectionStart === input.value.length) {
+        const groups = amex ? [digits.slice(0, 4), digits.slice(4, 10), digits.slice(10)] : digits.match(/.{1,4}/g) || [];
+        input.value = groups.filter(Boolean).join(" ");
+      }
+      const found = brands.find((brand) => brand[2].test(digits));
+      const target = document.getElementById(input.dataset.cardNumber);
+      if (target) {
+        target.textContent = found ? found[1] : "";
+        target.dataset.brand = found ? found[0] : "";
+      }
+    }
+    if ("cardExpiry" in input.dataset && event.inputType !== "deleteContentBackward") {
+      const digits = input.value.replace(/\D/g, "").slice(0, 4);
+      input.value = digits.length >= 2 ? `${digits.slice(0, 2)}/${digits.slice(2)}` : digits;
+    }
+    if (input.dataset.filter) {
+      const wanted = input.value.trim().toLowerCase();
+      for (const item of document.querySelectorAll(`${input.dataset.filter} > *`)) {
+        item.hidden = !item.textContent.toLowerCase().includes(wanted);
+      }
+    }
+  });
+  // Buttons that fill fields: data-fill='{"number": "4242 …"}' names inputs of the same form or of the page.
+  document.addEventListener("click", (event) => {
+    const filler = event.target.closest("[data-fill]");
+    if (!filler) return;
+    for (const [name, value] of Object.entries(JSON.parse(filler.dataset.fill))) {
+      const input = document.querySelector(`[name="${CSS.escape(name)}"]`);
+      if (!input) continue;
+      input.value = value;
+      input.dispatchEvent(new Event("input", { bubbles: true }));
+    }
+  });
+  // A second click on a button must not send a form twice. The server holds too; this saves the surprise.
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (form.method !== "post" || form.hasAttribute("data-download")) return;
+    if (form.classList.contains("is-busy")) event.preventDefault();
+    form.classList.add("is-busy");
+  });
+  addEventListener("pageshow", () => document.querySelectorAll(".is-busy").forEach((form) => form.classList.remove("is-busy")));
+  document.addEventListener("change", (event) => {
+    const input = event.target;
+    if (input.matches?.("select[data-submit]")) input.form.requestSubmit();
+    if (input.dataset?.checkAll) {
+      for (const box of document.querySelectorAll(input.dataset.checkAll)) if (!box.disabled) box.checked = input.checked;
+    }
+    if (input.matches?.(".tab-radio")) {
+      try {
+        localStorage.setItem(input.name, input.value);
+      } catch {
+        return; // storage is off: the choice lasts for this page
+      }
+    }
+  });
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-theme-form] button");
+    if (!button) return;
+    if (button.value === "system") delete root.dataset.theme;
+    else root.dataset.theme = button.value;
+  });
+
+  // --- What must be prepared, also for parts that arrive later ------------------------------------------------------
+  const prepare = (scope) => {
+    for (const button of scope.querySelectorAll("[data-copy], [data-copy-from], [data-copy-code]")) button.hidden = false;
+    for (const radio of scope.querySelectorAll(".tab-radio")) {
+      try {
+        if (localStorage.getItem(radio.name) === radio.value) radio.checked = true;
+      } catch {
+        break;
+      }
+    }
+    localise(scope);
+    count();
+    for (const dialog of scope.querySelectorAll("dialog[data-open]")) dialog.showModal();
+    for (const input of scope.querySelectorAll("[data-card-number], [data-strength]")) {
+      if (input.value) input.dispatchEvent(new Event("input", { bubbles: true }));
+    }
+  };
+  prepare(document);
+  document.addEventListener("htmx:load", (event) => prepare(event.target));
+})();
