@@ -7,3 +7,7 @@ class KeysConfig(AppConfig):
     """Keys, MCP servers and their credentials."""
 
     name = "keys"
+
+    def ready(self) -> None:
+        """Listen to what happens to companies."""
+        from keys import reactions  # noqa: F401  (connects its receivers)

@@ -64,6 +64,8 @@ INSTALLED_APPS = [
     "portal.staff",
     "portal.ui",
     "keys",
+    "keys.webhooks",
+    "keys.usage",
     "allauth",
     "allauth.account",
     "allauth.mfa",
@@ -159,7 +161,11 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TIMEZONE = "UTC"
+CELERY_TASK_ROUTES: dict[str, Any] = {"webhooks.*": {"queue": "webhooks"}}
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
+    "heartbeat": {"task": "portal.tasks.heartbeat", "schedule": 5.0, "options": {"expires": 15}},
+}
 
 # --- People -------------------------------------------------------------------------------------------------------
 
@@ -223,6 +229,17 @@ KEY_KIND = "live" if PRODUCTION else "test"
 PASSWORD_LOGIN = env.boolean("LATCHKEY_PASSWORD_LOGIN", not PRODUCTION)
 CARD_GATEWAY = env.text("LATCHKEY_CARD_GATEWAY", "portal.billing.cards.DummyGateway")
 
+# Plan of a company → requests a minute and a month that each of its keys may make (None: without limit). Staff can
+# give a key limits of its own.
+PLANS: dict[str, tuple[int | None, int | None]] = {
+    "standard": (600, 1_000_000),
+    "plus": (6_000, 20_000_000),
+    "unlimited": (None, None),
+}
+USAGE_FLUSH_SECONDS = env.integer("LATCHKEY_USAGE_FLUSH_SECONDS", 2)
+USAGE_HOURS_KEPT_DAYS = env.integer("LATCHKEY_USAGE_HOURS_KEPT_DAYS", 90, least=2)
+USAGE_DAYS_KEPT_DAYS = env.integer("LATCHKEY_USAGE_DAYS_KEPT_DAYS", 760, least=32)
+
 # --- API ----------------------------------------------------------------------------------------------------------
 
 REST_FRAMEWORK = {
@@ -285,6 +302,8 @@ CONTENT_SECURITY_POLICY = {
         "base-uri": [NONE],
     }
 }
+# Django looks for its own middleware by name; portal/checks.py looks for the subclasses that are used here.
+SILENCED_SYSTEM_CHECKS = ["security.W001", "security.W002", "security.W003"]
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CONTENT_TYPE_NOSNIFF = True

@@ -1,0 +1,78 @@
+"""Callers with bad credentials, by address: refused before the database is asked.
+
+Only failures count, so that a busy MCP server is never slowed, and a flood of guesses from one address does not lock
+out a tenant: the limit is the address's own.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from django.core.cache import cache
+from django.http import HttpRequest, HttpResponse
+from rest_framework.views import APIView
+
+from keys.api import problems
+from portal.addresses import client_address
+
+MOST_FAILURES = 60
+WINDOW_SECONDS = 60
+
+# address → end of its window, while it is over the limit: known without a round trip.
+_refused: dict[str, float] = {}
+
+
+def refuse(request: HttpRequest) -> HttpResponse | None:
+    """429 for an address that sent too many bad credentials in this minute; None lets the request pass."""
+    if not _refused:
+        return None
+    address = client_address(request) or ""
+    until = _refused.get(address)
+    if until is None:
+        return None
+    left = until - time.time()
+    if left <= 0:
+        _refused.pop(address, None)
+        return None
+    return problems.problem(
+        429,
+        "Too many requests with bad credentials came from this address. Check the server credential.",
+        type_="too-many-failures",
+        headers={"Retry-After": str(int(left) + 1)},
+    )
+
+
+def note_failure(request: HttpRequest) -> None:
+    """Count a bad credential against the caller's address."""
+    address = client_address(request) or ""
+    now = time.time()
+    window = int(now // WINDOW_SECONDS)
+    name = f"bad-credentials:{window}:{address}"
+    cache.add(name, 0, WINDOW_SECONDS * 2)
+    try:
+        failures = cache.incr(name)
+    except ValueError:  # evicted between the two calls
+        return
+    if failures >= MOST_FAILURES:
+        if len(_refused) > 10_000:
+            _refused.clear()
+        _refused[address] = (window + 1) * WINDOW_SECONDS
+
+
+def forget() -> None:
+    """Forget every refusal (tests)."""
+    _refused.clear()
+
+
+class MachineView(APIView):
+    """Base of every API view: an address with too many failures is refused before anything else is done."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Refuse, or answer and note a bad credential."""
+        if refusal := refuse(request):
+            return refusal
+        response = super().dispatch(request, *args, **kwargs)
+        if response.status_code == 401 and "HTTP_AUTHORIZATION" in request.META:
+            note_failure(request)
+        return response  # type: ignore[return-value]

@@ -1,0 +1,134 @@
+"""Limits of a key: requests a minute (a token bucket, so that bursts pass) and a quota for the calendar month, UTC."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+
+from django.conf import settings
+
+MOST_BUCKETS = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Requests a minute and a month; None: without limit."""
+
+    per_minute: int | None
+    per_month: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """Whether a request may pass, and what is left. `reset_at`, `retry_after`: epoch seconds, seconds."""
+
+    allowed: bool
+    limit: int
+    remaining: int
+    reset_at: float
+    retry_after: int = 0
+
+
+def limits_of(plan: str, per_minute: int | None, per_month: int | None) -> Limits:
+    """A key's own limits where it has them, else those of its company's plan (settings.PLANS)."""
+    default = settings.PLANS.get(plan) or settings.PLANS["standard"]
+    return Limits(
+        per_minute if per_minute is not None else default[0], per_month if per_month is not None else default[1]
+    )
+
+
+def month_of(now: float) -> str:
+    """The calendar month of the epoch time `now`, such as `2026-11`."""
+    return datetime.fromtimestamp(now, UTC).strftime("%Y-%m")
+
+
+def month_ends(now: float) -> float:
+    """When the calendar month of `now` ends, epoch seconds."""
+    moment = datetime.fromtimestamp(now, UTC)
+    year, month = (moment.year + 1, 1) if moment.month == 12 else (moment.year, moment.month + 1)
+    return datetime(year, month, 1, tzinfo=UTC).timestamp()
+
+
+def bucket(limit: int, tokens: float, elapsed: float, count: int) -> tuple[bool, float]:
+    """The token bucket: `tokens` left `elapsed` seconds ago, `count` wanted → whether it may pass, tokens left now."""
+    tokens = min(float(limit), tokens + max(elapsed, 0.0) * limit / 60)
+    return (True, tokens - count) if tokens >= count else (False, tokens)
+
+
+class MemoryLimiter:
+    """Limits kept in this process: for one web process without Redis. Safe to call from several threads."""
+
+    def __init__(self, used_this_month: Callable[[str, float], int], clock: Callable[[], float] = time.time) -> None:
+        self._used_this_month = used_this_month
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._months: OrderedDict[tuple[str, str], int] = OrderedDict()
+
+    def take(self, key_id: str, limits: Limits, count: int = 1, *, force: bool = False) -> Permit | None:
+        """Take `count` requests from the key's limits, all or none (`force`: even beyond); None if it has no limit."""
+        if limits.per_minute is None and limits.per_month is None:
+            return None
+        now = self._clock()
+        month = (key_id, month_of(now))
+        if limits.per_month is not None and month not in self._months:
+            used = self._used_this_month(key_id, now)  # a query: outside the lock
+            with self._lock:
+                self._months.setdefault(month, used)
+        with self._lock:
+            used = self._months.get(month, 0)
+            if limits.per_month is not None and used + count > limits.per_month and not force:
+                end = month_ends(now)
+                return Permit(False, limits.per_month, 0, end, max(1, math.ceil(end - now)))
+            permit = self._take_minute(key_id, limits.per_minute, count, now, force)
+            if permit.allowed and limits.per_month is not None:
+                self._months[month] = used + count
+                self._months.move_to_end(month)
+                left = limits.per_month - used - count
+                if limits.per_minute is None or left < permit.remaining:
+                    permit = Permit(True, limits.per_month, max(left, 0), month_ends(now))
+            while len(self._buckets) > MOST_BUCKETS:
+                self._buckets.popitem(last=False)
+            while len(self._months) > MOST_BUCKETS:
+                self._months.popitem(last=False)
+        return permit
+
+    def _take_minute(self, key_id: str, limit: int | None, count: int, now: float, force: bool) -> Permit:
+        if limit is None:
+            return Permit(True, 0, 0, now)
+        tokens, since = self._buckets.get(key_id, (float(limit), now))
+        allowed, left = bucket(limit, tokens, now - since, count)
+        if force and not allowed:
+            allowed, left = True, left - count
+        self._buckets[key_id] = (left, now)
+        self._buckets.move_to_end(key_id)
+        return permit_of(limit, allowed, left, count, now)
+
+    def clear(self) -> None:
+        """Forget everything (tests)."""
+        with self._lock:
+            self._buckets.clear()
+            self._months.clear()
+
+
+def permit_of(limit: int, allowed: bool, left: float, count: int, now: float) -> Permit:
+    """The bucket's state in words: `reset_at` is when it is full again, for a refusal when `count` will pass."""
+    rate = limit / 60
+    if allowed:
+        return Permit(True, limit, max(0, math.floor(left)), now + (limit - left) / rate)
+    wait = (count - left) / rate if rate else 60.0
+    return Permit(False, limit, 0, now + wait, max(1, math.ceil(wait)))
+
+
+@cache
+def limiter() -> MemoryLimiter:
+    """The limiter of this process."""
+    from keys.usage.services import used_this_month  # models: not while the applications load
+
+    return MemoryLimiter(used_this_month)

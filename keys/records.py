@@ -1,0 +1,148 @@
+"""What verification reads: a server credential and a key with all that decides about them, in one prepared query.
+
+The ORM costs more than the rest of the request (docs/performance.md): the rows are read by the driver itself.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import psycopg
+from django.db import connection
+from django.db.utils import Error as DjangoDatabaseError
+
+_SERVER = "s.id, s.name, s.company_id, s.stopped_at, s.archived_at, s.tools"
+_CREDENTIAL = "c.digest, c.pepper, c.expires_at, c.overlap_ends_at, c.revoked_at"
+_KEY = (
+    "k.id, k.digest, k.pepper, k.name, k.server_id, k.scopes, k.allowed_ips, k.expires_at, k.overlap_ends_at,"
+    " k.revoked_at, k.per_minute, k.per_month, co.id, co.name, co.slug, co.state, co.plan, u.id, u.name, u.email,"
+    " u.is_active, m.role"
+)
+_SQL = f"""
+SELECT {_CREDENTIAL}, {_SERVER}, {_KEY}
+FROM keys_servercredential c
+JOIN keys_mcpserver s ON s.id = c.server_id
+LEFT JOIN keys_key k ON k.id = %s
+LEFT JOIN companies_company co ON co.id = k.company_id
+LEFT JOIN accounts_user u ON u.id = k.user_id
+LEFT JOIN companies_membership m ON m.company_id = k.company_id AND m.user_id = k.user_id
+WHERE c.id = %s
+"""  # noqa: S608  (column lists only)
+_SQLITE = _SQL.replace("%s", "?")
+_CREDENTIAL_COLUMNS = 5
+_SERVER_COLUMNS = 6
+
+
+class DatabaseAway(Exception):
+    """The database does not answer: verification fails closed (503)."""
+
+
+class CredentialRecord(NamedTuple):
+    """A server credential. Times are epoch seconds."""
+
+    digest: bytes
+    pepper: str
+    expires_at: float | None
+    overlap_ends_at: float | None
+    revoked_at: float | None
+    server_id: str
+    server_name: str
+    server_company_id: str | None
+    stopped_at: float | None
+    archived_at: float | None
+    tools: str  # the catalogue as JSON text: read only when a scope asks for it
+
+
+class KeyRecord(NamedTuple):
+    """A key with its company, its user and the user's role. Times are epoch seconds; `scopes`… are JSON text."""
+
+    id: str
+    digest: bytes
+    pepper: str
+    name: str
+    server_id: str
+    scopes: str
+    allowed_ips: str
+    expires_at: float | None
+    overlap_ends_at: float | None
+    revoked_at: float | None
+    per_minute: int | None
+    per_month: int | None
+    company_id: str
+    company_name: str
+    company_slug: str
+    company_state: str
+    plan: str
+    user_id: str
+    user_name: str
+    user_email: str
+    user_active: bool
+    role: str | None
+
+
+def fetch(credential_id: str, key_id: str) -> tuple[CredentialRecord | None, KeyRecord | None]:
+    """The credential and the key with these ids, each None if there is none. Raises DatabaseAway. One query."""
+    row = _one_row(key_id, credential_id)
+    if row is None:
+        return None, None
+    end = _CREDENTIAL_COLUMNS + _SERVER_COLUMNS
+    credential = CredentialRecord(
+        bytes(row[0]), row[1], _epoch(row[2]), _epoch(row[3]), _epoch(row[4]),
+        row[5], row[6], row[7], _epoch(row[8]), _epoch(row[9]), row[10],
+    )  # fmt: skip
+    if row[end] is None:
+        return credential, None
+    return credential, _key_record(row[end:])
+
+
+def _one_row(*parameters: str) -> Sequence[Any] | None:
+    try:
+        connection.ensure_connection()
+        driver = connection.connection
+        if connection.vendor == "sqlite":
+            return driver.execute(_SQLITE, parameters).fetchone()  # type: ignore[no-any-return]
+        return driver.execute(_SQL, parameters, prepare=True).fetchone()  # type: ignore[no-any-return]
+    except (DjangoDatabaseError, psycopg.Error, sqlite3.Error) as error:
+        # A connection that broke is closed, so that the next request opens a new one.
+        if not connection.in_atomic_block:
+            connection.close()
+        raise DatabaseAway from error
+
+
+def _key_record(row: Sequence[Any]) -> KeyRecord:
+    return KeyRecord(row[0], bytes(row[1]), *row[2:7], _epoch(row[7]), _epoch(row[8]), _epoch(row[9]), *row[10:])
+
+
+def _epoch(value: datetime | str | None) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, str):  # SQLite keeps UTC without an offset
+        return datetime.fromisoformat(value).replace(tzinfo=UTC).timestamp()
+    return value.timestamp()
+
+
+_KEYS_SQL = f"""
+SELECT {_KEY}
+FROM keys_key k
+JOIN companies_company co ON co.id = k.company_id
+JOIN accounts_user u ON u.id = k.user_id
+LEFT JOIN companies_membership m ON m.company_id = k.company_id AND m.user_id = k.user_id
+WHERE k.id IN (%s)
+"""  # noqa: S608
+
+
+def fetch_keys(key_ids: Sequence[str]) -> dict[str, KeyRecord]:
+    """The keys with these ids (at most a few hundred), by id. Raises DatabaseAway. One query."""
+    if not key_ids:
+        return {}
+    marks = ", ".join(["%s"] * len(key_ids))
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(_KEYS_SQL % marks, list(key_ids))
+            rows = cursor.fetchall()
+    except DjangoDatabaseError as error:
+        raise DatabaseAway from error
+    return {row[0]: _key_record(row) for row in rows}

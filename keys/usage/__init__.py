@@ -1,0 +1,1 @@
+"""Usage: what keys were used for, counted in memory (or Redis) and written in bulk."""

@@ -1,0 +1,128 @@
+"""Counting verdicts without a write in the request: a buffer in this process, handed to Celery every few seconds.
+
+Each batch has an id, and writing it twice counts it once (keys/usage/services.py): the hand-over is at-least-once. A
+process that is killed loses at most one interval; one that stops cleanly loses nothing.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from django.conf import settings
+
+from keys.verdicts import Code
+
+if TYPE_CHECKING:
+    from keys.records import KeyRecord
+
+log = logging.getLogger(__name__)
+
+# (hour, server, company, key, code, tool, client) → count
+CountKey = tuple[int, str, str, str, str, str, str]
+# (key, address, client) → company, tool, code, first, last, count
+SightingKey = tuple[str, str, str]
+Batch = dict[str, Any]
+MOST_ENTRIES = 50_000
+
+
+class Counter:
+    """The buffer. Safe to call from several threads; counting costs two dictionary look-ups."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: dict[CountKey, int] = {}
+        self._sightings: dict[SightingKey, list[Any]] = {}
+        self._unsent: list[tuple[str, Batch]] = []
+        self._thread: threading.Thread | None = None
+        self._stop = threading.Event()
+
+    def count(
+        self,
+        server_id: str,
+        record: KeyRecord | None,
+        code: Code,
+        *,
+        tool: str = "",
+        client: str = "",
+        address: str = "",
+        now: float,
+        count: int = 1,
+    ) -> None:
+        """Count one verdict (or `count` alike). `record` None: an unknown key, counted for the server alone."""
+        hour = int(now) // 3600 * 3600
+        with self._lock:
+            if record is None:
+                entry: CountKey = (hour, server_id, "", "", code.value, "", "")
+            else:
+                entry = (hour, server_id, record.company_id, record.id, code.value, tool, client)
+                where = (record.id, address, client)
+                sighting = self._sightings.get(where)
+                if sighting is None:
+                    self._sightings[where] = [record.company_id, tool, code.value, now, now, count]
+                else:
+                    sighting[1:3] = (tool, code.value)
+                    sighting[4] = now
+                    sighting[5] += count
+            self._counts[entry] = self._counts.get(entry, 0) + count
+            full = len(self._counts) > MOST_ENTRIES or len(self._sightings) > MOST_ENTRIES
+        if self._thread is None:
+            self._start()
+        elif full:
+            self.flush()
+
+    def flush(self, send: Callable[[str, Batch], object] | None = None) -> int:
+        """Hand what was counted to `send(id, batch)` (a Celery task); what cannot be sent is kept. Batches sent."""
+        if send is None:
+            from keys.usage.tasks import write_usage
+
+            send = write_usage.delay
+        with self._lock:
+            counts, self._counts = self._counts, {}
+            sightings, self._sightings = self._sightings, {}
+            if counts:
+                self._unsent.append((uuid4().hex, _batch(counts, sightings)))
+            waiting, self._unsent = self._unsent, []
+        sent = 0
+        for place, (identifier, batch) in enumerate(waiting):
+            try:
+                send(identifier, batch)
+                sent += 1
+            except Exception:  # the broker may be away in any way: nothing counted may be lost
+                log.warning("usage is kept: %s batches wait for the broker", len(waiting) - place, exc_info=True)
+                with self._lock:
+                    self._unsent = waiting[place:] + self._unsent
+                break
+        return sent
+
+    def _start(self) -> None:
+        interval = settings.USAGE_FLUSH_SECONDS
+        with self._lock:
+            if not interval or self._thread is not None:
+                return
+            self._thread = threading.Thread(target=self._run, args=(interval,), name="usage", daemon=True)
+            self._thread.start()
+        atexit.register(self.stop)
+
+    def _run(self, interval: float) -> None:
+        while not self._stop.wait(interval):
+            self.flush()
+
+    def stop(self) -> None:
+        """Hand over what is left: the process ends."""
+        self._stop.set()
+        self.flush()
+
+
+def _batch(counts: dict[CountKey, int], sightings: dict[SightingKey, list[Any]]) -> Batch:
+    return {
+        "counts": [[*entry, count] for entry, count in counts.items()],
+        "sightings": [[*where, *what] for where, what in sightings.items()],
+    }
+
+
+counter = Counter()

@@ -1,0 +1,214 @@
+"""The hot path: is this key good for this? One look-up, one HMAC, one limit check, no write.
+
+`verify` answers a server; `decide` is the pure core that OAuth's introspection shares.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from django.conf import settings
+
+from keys import addresses, scopes, tokens
+from keys.limits import Permit, limiter, limits_of
+from keys.records import CredentialRecord, KeyRecord, fetch, fetch_keys
+from keys.usage.counter import counter
+from keys.verdicts import MEANINGS, Code
+
+CACHE_SECONDS = 30
+_VIEWER = "viewer"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a server asks: is `key` good for `tool` (None: at all) from `client_ip`? `client` names the AI client."""
+
+    key: str
+    tool: str | None = None
+    client_ip: str | None = None
+    client: str = ""
+
+
+class NotAuthenticated(Exception):
+    """The caller's own server credential is missing or not good. Says no more."""
+
+
+def authenticate(credential: str, *, now: float | None = None) -> CredentialRecord:
+    """The MCP server that `credential` belongs to. Raises NotAuthenticated, DatabaseAway."""
+    token = _server_token(credential)
+    record, _none = fetch(token.id, "")
+    return _checked_credential(record, token, now or time.time())
+
+
+def verify(credential: str, question: Question, *, request_id: str = "") -> dict[str, Any]:
+    """The verdict on `question`, asked with `credential`, as the JSON of the verify API (keys/api/verify.py).
+
+    Raises NotAuthenticated, DatabaseAway.
+    """
+    server_token = _server_token(credential)
+    key_token = _key_token(question.key)
+    now = time.time()
+    credential_record, record = fetch(server_token.id, key_token.id if key_token else "")
+    server = _checked_credential(credential_record, server_token, now)
+    return _answer(server, record, key_token, question, now, request_id)
+
+
+def verify_many(server: CredentialRecord, questions: list[Question], *, request_id: str = "") -> list[dict[str, Any]]:
+    """A verdict for each of `questions`, in their order, for a server that is authenticated. One query."""
+    parsed = [_key_token(question.key) for question in questions]
+    records = fetch_keys([token.id for token in parsed if token])
+    now = time.time()
+    return [
+        _answer(server, records.get(token.id) if token else None, token, question, now, request_id)
+        for token, question in zip(parsed, questions, strict=True)
+    ]
+
+
+def _answer(
+    server: CredentialRecord,
+    record: KeyRecord | None,
+    token: tokens.Token | None,
+    question: Question,
+    now: float,
+    request_id: str,
+) -> dict[str, Any]:
+    code, facts = decide(server, record, token, question, now)
+    permit: Permit | None = None
+    if code is Code.VALID and record is not None:
+        permit = limiter().take(record.id, limits_of(record.plan, record.per_minute, record.per_month))
+        if permit is not None and not permit.allowed:
+            code = Code.RATE_LIMITED
+    known = record if code not in {Code.NOT_FOUND, Code.MALFORMED} else None
+    counter.count(
+        server.server_id, known, code, tool=question.tool or "", client=question.client,
+        address=question.client_ip or "", now=now,
+    )  # fmt: skip
+    if code is Code.VALID and record is not None:
+        return _valid(server, record, permit, now, request_id)
+    verdict: dict[str, Any] = {
+        "valid": False,
+        "code": code.value,
+        "message": facts.pop("message", "") or MEANINGS[code].message,
+        "request_id": request_id,
+        **facts,
+    }
+    if permit is not None:
+        verdict["rate_limit"] = _rate_limit(permit)
+        verdict["retry_after"] = permit.retry_after
+    return verdict
+
+
+def decide(
+    server: CredentialRecord, record: KeyRecord | None, token: tokens.Token | None, question: Question, now: float
+) -> tuple[Code, dict[str, Any]]:
+    """The code for `record`, the row found for `token` (both None if there is none), and facts for the answer.
+
+    Whether an id is unknown or its secret wrong takes the same time and gives the same answer. A key of another server
+    is WRONG_SERVER for the operator's servers and for those of the key's own company; any other asks about a stranger
+    and learns nothing (NOT_FOUND).
+    """
+    if token is None:
+        return Code.MALFORMED, {}
+    stored, pepper = (record.digest, record.pepper) if record else (bytes(32), next(iter(settings.PEPPERS)))
+    if not tokens.matches(token.text, stored, pepper, settings.PEPPERS) or record is None:
+        return Code.NOT_FOUND, {}
+    if record.server_id != server.server_id:
+        may_know = server.server_company_id in {None, record.company_id}
+        return (Code.WRONG_SERVER if may_know else Code.NOT_FOUND), {}
+    if record.revoked_at is not None or record.role is None or not record.user_active:
+        return Code.REVOKED, {}
+    ends_at = _ends_at(record)
+    if ends_at is not None and ends_at <= now:
+        return Code.EXPIRED, {}
+    if record.company_state != "active":
+        return Code.COMPANY_INACTIVE, {}
+    if server.stopped_at is not None:
+        return Code.COMPANY_INACTIVE, {"message": "The MCP server is stopped by its operator for now."}
+    if record.allowed_ips != "[]" and not addresses.permits(orjson.loads(record.allowed_ips), question.client_ip):
+        return Code.IP_DENIED, {}
+    if question.tool is not None and scopes.ALL not in (granted := effective_scopes(record)):
+        read_only = _read_only_tools(server.tools)
+        beyond_role = record.role == _VIEWER and question.tool not in read_only
+        if beyond_role or not scopes.allows(granted, question.tool, read_only):
+            return Code.INSUFFICIENT_SCOPE, {"required_scope": scopes.required(question.tool, read_only)}
+    return Code.VALID, {}
+
+
+def effective_scopes(record: KeyRecord) -> list[str]:
+    """What the key may do now: its scopes, within what the role of its user reaches today."""
+    granted: list[str] = orjson.loads(record.scopes)
+    if record.role == _VIEWER and scopes.ALL in granted:
+        return [scopes.READ]
+    return granted
+
+
+def _valid(
+    server: CredentialRecord, record: KeyRecord, permit: Permit | None, now: float, request_id: str
+) -> dict[str, Any]:
+    ends_at = _ends_at(record)
+    cache_seconds = CACHE_SECONDS if ends_at is None else max(0, min(CACHE_SECONDS, int(ends_at - now)))
+    return {
+        "valid": True,
+        "code": Code.VALID.value,
+        "key_id": record.id,
+        "key_name": record.name,
+        "company": {"id": record.company_id, "name": record.company_name, "slug": record.company_slug},
+        "user": {"id": record.user_id, "name": record.user_name, "email": record.user_email},
+        "server": {"id": server.server_id, "name": server.server_name},
+        "scopes": effective_scopes(record),
+        "expires_at": _iso(ends_at),
+        "rate_limit": _rate_limit(permit) if permit else None,
+        "cache_seconds": cache_seconds,
+        "request_id": request_id,
+    }
+
+
+def _rate_limit(permit: Permit) -> dict[str, Any]:
+    return {"limit": permit.limit, "remaining": permit.remaining, "reset_at": _iso(permit.reset_at)}
+
+
+def _ends_at(record: KeyRecord | CredentialRecord) -> float | None:
+    if record.overlap_ends_at is None:
+        return record.expires_at
+    return min(record.overlap_ends_at, record.expires_at or record.overlap_ends_at)
+
+
+def _iso(moment: float | None) -> str | None:
+    return None if moment is None else datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
+
+
+def _read_only_tools(catalogue: str) -> frozenset[str]:
+    return frozenset(tool["name"] for tool in orjson.loads(catalogue) if tool.get("read_only"))
+
+
+def _key_token(text: str) -> tokens.Token | None:
+    try:
+        token = tokens.parse(text)
+    except tokens.MalformedToken:
+        return None
+    return token if token.kind in tokens.KEY_KINDS else None
+
+
+def _server_token(text: str) -> tokens.Token:
+    try:
+        token = tokens.parse(text)
+    except tokens.MalformedToken:
+        raise NotAuthenticated from None
+    if token.kind is not tokens.Kind.SERVER:
+        raise NotAuthenticated
+    return token
+
+
+def _checked_credential(record: CredentialRecord | None, token: tokens.Token, now: float) -> CredentialRecord:
+    stored, pepper = (record.digest, record.pepper) if record else (bytes(32), next(iter(settings.PEPPERS)))
+    matched = tokens.matches(token.text, stored, pepper, settings.PEPPERS)
+    if not matched or record is None or record.revoked_at is not None or record.archived_at is not None:
+        raise NotAuthenticated
+    ends_at = _ends_at(record)
+    if ends_at is not None and ends_at <= now:
+        raise NotAuthenticated
+    return record

@@ -1,0 +1,139 @@
+"""Three people: owner, colleague and stranger; and staff. What they own is named after them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from django.core.cache import cache
+from django.db import connection
+from django.test import Client
+
+from keys.models import Key, McpServer
+from portal.accounts.models import User
+from portal.companies.models import Company
+from tests import factories
+
+
+@pytest.fixture(autouse=True)
+def _clean_cache() -> Iterator[None]:
+    cache.clear()
+    yield
+    cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def _mail_in_memory(settings: object) -> None:
+    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"  # type: ignore[attr-defined]
+
+
+@pytest.fixture(autouse=True)
+def _fast_passwords(settings: object) -> None:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # type: ignore[attr-defined]
+
+
+@pytest.fixture(autouse=True)
+def _erasable_audit(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A transactional test empties its tables at the end; on SQLite the append-only trigger must let it."""
+    yield
+    if connection.vendor == "sqlite" and "transactional_db" in request.fixturenames:
+        blocker = request.getfixturevalue("django_db_blocker")
+        with blocker.unblock(), connection.cursor() as cursor:
+            cursor.execute("DROP TRIGGER IF EXISTS audit_no_delete")
+
+
+@pytest.fixture
+def owner(db: None) -> User:
+    """Owns `company`."""
+    return factories.make_user("Olivia Owner", "owner@example.com")
+
+
+@pytest.fixture
+def colleague(db: None) -> User:
+    """A developer of `company`."""
+    return factories.make_user("Colin Colleague", "colleague@example.com")
+
+
+@pytest.fixture
+def stranger(db: None) -> User:
+    """Owns `other_company`."""
+    return factories.make_user("Stella Stranger", "stranger@example.com")
+
+
+@pytest.fixture
+def staff(db: None) -> User:
+    """Works for the operator."""
+    return factories.make_user("Sam Staff", "staff@example.com", is_staff=True)
+
+
+@pytest.fixture
+def company(owner: User, colleague: User) -> Company:
+    """An active company of `owner` and `colleague`."""
+    return factories.make_company("Acme", owner=owner, developer=colleague)
+
+
+@pytest.fixture
+def other_company(stranger: User) -> Company:
+    """An active company of `stranger`."""
+    return factories.make_company("Stranger's", owner=stranger)
+
+
+@pytest.fixture
+def server(db: None) -> McpServer:
+    """The portal's own MCP server, open to every company."""
+    return factories.make_server("growerp-system", is_portal=True, title="GrowERP system")
+
+
+@pytest.fixture
+def server_token(server: McpServer) -> str:
+    """The clear text of a credential of `server`."""
+    return factories.make_credential(server)[1].text
+
+
+@pytest.fixture
+def made_key(company: Company, server: McpServer, owner: User) -> tuple[Key, str]:
+    """A key of `owner` for everything on `server`, and its clear text."""
+    key, token = factories.make_key(company, server, owner, name="Owner's key")
+    return key, token.text
+
+
+@pytest.fixture
+def key(made_key: tuple[Key, str]) -> Key:
+    """A key of `owner` for everything on `server`."""
+    return made_key[0]
+
+
+@pytest.fixture
+def key_token(made_key: tuple[Key, str]) -> str:
+    """The clear text of `key`."""
+    return made_key[1]
+
+
+def _signed_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def owner_client(owner: User, company: Company) -> Client:
+    """A browser in which `owner` is signed in."""
+    return _signed_in(owner)
+
+
+@pytest.fixture
+def colleague_client(colleague: User, company: Company) -> Client:
+    """A browser in which `colleague` is signed in."""
+    return _signed_in(colleague)
+
+
+@pytest.fixture
+def stranger_client(stranger: User, other_company: Company) -> Client:
+    """A browser in which `stranger` is signed in."""
+    return _signed_in(stranger)
+
+
+@pytest.fixture
+def staff_client(staff: User) -> Client:
+    """A browser in which `staff` is signed in."""
+    return _signed_in(staff)
