@@ -1,0 +1,1 @@
+"""Card confirmation and its gateways."""

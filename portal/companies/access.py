@@ -1,0 +1,60 @@
+"""Who may open a company's page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, cast
+
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+
+from portal.accounts.models import User
+from portal.companies.models import Company, Membership
+from portal.companies.roles import ACTS
+from portal.companies.selectors import user_companies, user_membership
+
+__all__ = ["CompanyRequest", "company_page", "user_companies"]
+
+LAST_COMPANY = "company"  # the session's note of the company that its person opened last
+
+
+class CompanyRequest(HttpRequest):
+    """A request that `company_page` let through."""
+
+    user: User
+    company: Company
+    membership: Membership
+
+
+def company_page(act: str) -> Callable[[Callable[..., HttpResponse]], Callable[..., HttpResponse]]:
+    """Decorator for a view with the keyword `slug`: only for members whose role may do `act`.
+
+    Who is not signed in goes to sign in. A slug that is none of the person's companies is 404, whether or not it
+    exists; a role that lacks `act` is 403. Sets `request.company` and `request.membership`.
+    """
+    if act not in ACTS:
+        raise KeyError(f"{act} is no act of portal/companies/roles.py.")
+
+    def decorator(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+        @login_required
+        @wraps(view)
+        def guarded(request: HttpRequest, slug: str, *args: Any, **kwargs: Any) -> HttpResponse:
+            membership = user_membership(cast(User, request.user), slug)
+            if membership is None:
+                raise Http404
+            if not membership.may(act):
+                raise PermissionDenied(
+                    _("Your role in this company does not allow this. Ask one of its owners or admins.")
+                )
+            request = cast(CompanyRequest, request)
+            request.company, request.membership = membership.company, membership
+            if request.session.get(LAST_COMPANY) != membership.company_id:
+                request.session[LAST_COMPANY] = membership.company_id
+            return view(request, *args, slug=slug, **kwargs)
+
+        return guarded
+
+    return decorator

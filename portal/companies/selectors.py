@@ -1,0 +1,44 @@
+"""Reading companies and members. Every query for a person starts from that person's memberships."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.db.models import Case, IntegerField, QuerySet, Value, When
+
+from portal.companies.models import Company, CompanyState, Membership
+from portal.companies.roles import Role
+
+if TYPE_CHECKING:
+    from portal.accounts.models import User
+
+
+def user_companies(user: User) -> QuerySet[Company]:
+    """The companies that `user` is a member of, by name; closed ones left out."""
+    return Company.objects.filter(memberships__user=user).exclude(state=CompanyState.CLOSED).order_by("name", "pk")
+
+
+def user_memberships(user: User) -> QuerySet[Membership]:
+    """The memberships of `user` with their companies, by company name; closed companies left out."""
+    memberships = Membership.objects.filter(user=user).exclude(company__state=CompanyState.CLOSED)
+    return memberships.select_related("company").order_by("company__name", "company_id")
+
+
+def user_membership(user: User, slug: str) -> Membership | None:
+    """The membership of `user` in the company `slug`, with both; None if there is none or the company is closed."""
+    return user_memberships(user).select_related("user").filter(company__slug=slug).first()
+
+
+def company_members(company: Company) -> QuerySet[Membership]:
+    """The members of `company` with their users, owners first, then by name."""
+    order = Case(
+        *(When(role=role, then=Value(place)) for place, role in enumerate(Role)),
+        default=Value(len(Role)),
+        output_field=IntegerField(),
+    )
+    return company.memberships.select_related("user").order_by(order, "user__name", "pk")
+
+
+def company_membership(company: Company, user_id: str) -> Membership | None:
+    """The membership of the user `user_id` in `company`, or None."""
+    return company.memberships.select_related("user").filter(user_id=user_id).first()
