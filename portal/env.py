@@ -70,6 +70,8 @@ def database(name: str, default: str) -> dict[str, Any]:
                 "transaction_mode": "IMMEDIATE",
                 "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=20000;",
             },
+            # A file, so that tests with several threads meet the locking that the product meets.
+            "TEST": {"NAME": f"{unquote(parts.path)}.test"},
         }
     if parts.scheme in {"postgres", "postgresql"}:
         return {

@@ -9,8 +9,12 @@ from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 
+from keys import limits
+from keys.api import throttling
 from keys.models import Key, McpServer
+from keys.usage.counter import counter
 from portal.accounts.models import User
+from portal.celery import app as celery
 from portal.companies.models import Company
 from tests import factories
 
@@ -20,6 +24,17 @@ def _clean_cache() -> Iterator[None]:
     cache.clear()
     yield
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def _tasks_at_once(settings: object) -> Iterator[None]:
+    """Celery's tasks run where they are sent; the usage counter is emptied by hand."""
+    celery.conf.update(task_always_eager=True, task_eager_propagates=True)
+    settings.USAGE_FLUSH_SECONDS = 0  # type: ignore[attr-defined]
+    limits.limiter().clear()
+    throttling.forget()
+    yield
+    counter.flush(send=lambda *_: None)
 
 
 @pytest.fixture(autouse=True)
@@ -33,13 +48,27 @@ def _fast_passwords(settings: object) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _erasable_audit(request: pytest.FixtureRequest) -> Iterator[None]:
-    """A transactional test empties its tables at the end; on SQLite the append-only trigger must let it."""
+def _erasable_audit(_django_db_helper: None, request: pytest.FixtureRequest) -> Iterator[None]:
+    """A transactional test empties its tables at its end: on SQLite the append-only trigger must stand aside then."""
+    blocker = request.getfixturevalue("django_db_blocker")
+    marker = request.node.get_closest_marker("django_db")
+    flushed = bool(marker and marker.kwargs.get("transaction")) or "transactional_db" in request.fixturenames
+    flushed = flushed or "live_server" in request.fixturenames
+    if connection.vendor != "sqlite" or not flushed:
+        yield
+        return
+    with blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute("SELECT sql FROM sqlite_master WHERE name = 'audit_no_delete'")
+        row = cursor.fetchone()
+        _triggers.update({"audit_no_delete": row[0]} if row else {})
+        if not row:
+            cursor.execute(_triggers["audit_no_delete"])
     yield
-    if connection.vendor == "sqlite" and "transactional_db" in request.fixturenames:
-        blocker = request.getfixturevalue("django_db_blocker")
-        with blocker.unblock(), connection.cursor() as cursor:
-            cursor.execute("DROP TRIGGER IF EXISTS audit_no_delete")
+    with blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute("DROP TRIGGER IF EXISTS audit_no_delete")
+
+
+_triggers: dict[str, str] = {}
 
 
 @pytest.fixture

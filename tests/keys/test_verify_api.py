@@ -8,7 +8,7 @@ import time_machine
 from django.test import Client
 from django.utils import timezone
 
-from keys import limits, records, servers, services, tokens
+from keys import records, servers, services, tokens
 from keys.api import throttling
 from keys.models import Key
 from keys.usage.counter import counter
@@ -19,16 +19,6 @@ from tests import factories
 
 pytestmark = pytest.mark.django_db
 URL = "/api/v1/keys/verify"
-
-
-@pytest.fixture(autouse=True)
-def _fresh_limits():
-    limits.limiter().clear()
-    throttling.forget()
-    yield
-    limits.limiter().clear()
-    throttling.forget()
-    counter.flush(send=lambda *_: None)
 
 
 @pytest.fixture
