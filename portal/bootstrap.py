@@ -23,7 +23,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 OLDEST, NEWEST = (3, 11), (3, 14)
 RUN, TEST = "requirements.lock", "requirements-dev.lock"
 # Enough to tell an environment that somebody made by hand from an interpreter that has nothing to do with us.
-PACKAGES = {RUN: ("django", "allauth", "celery", "granian", "mcp")}
+PACKAGES: Dict[str, Tuple[str, ...]] = {RUN: ("django", "allauth", "celery", "granian", "mcp")}
 PACKAGES[TEST] = (*PACKAGES[RUN], "pytest", "pytest_django", "xdist")
 STAMP, UNFINISHED = "latchkey.json", "latchkey-unfinished"
 # What an interpreter must show by running: pyenv's shims are on PATH and exit with 127, Debian's Python may come
@@ -71,7 +71,7 @@ def pytest_arguments(given: List[str]) -> List[str]:
 def check_data_folder(folder: str) -> None:
     """End the process with a sentence if `folder` cannot be made or written."""
     try:
-        os.makedirs(folder, exist_ok=True)
+        os.makedirs(folder, mode=0o700, exist_ok=True)  # it holds secrets
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:

@@ -7,6 +7,7 @@ cannot (the database is away, or lacks a migration). Neither tells hosts, names 
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import dataclass
 from functools import cache
@@ -80,7 +81,9 @@ def note_heartbeat() -> None:
         _redis().set(_HEARTBEAT_KEY, str(time.time()), ex=3600)
     else:
         settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
-        (settings.DATA_DIR / "heartbeat").write_text(str(time.time()), encoding="ascii")
+        draft = settings.DATA_DIR / f"heartbeat.{threading.get_native_id()}"
+        draft.write_text(str(time.time()), encoding="ascii")
+        draft.replace(settings.DATA_DIR / "heartbeat")  # in one step: nobody reads half a number
 
 
 def heartbeat_age() -> float | None:
