@@ -17,5 +17,9 @@ urlpatterns = [
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="api-schema"), name="api-docs"),
     path("", views.landing, name="landing"),
     path("theme/", ui_views.theme, name="theme"),
+    path("styleguide/", ui_views.styleguide, name="styleguide"),
     path("accounts/", include("allauth.urls")),
 ]
+
+handler400 = "portal.views.bad_request"
+handler500 = "portal.views.server_error"

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.loader import get_template
+
+RETRY_SECONDS = 2
 
 
 def landing(request: HttpRequest) -> HttpResponse:
@@ -14,3 +20,23 @@ def landing(request: HttpRequest) -> HttpResponse:
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """403 for a form whose token is missing or stale: says to load the page again."""
     return render(request, "errors/csrf.html", status=403)
+
+
+def _bare(request: HttpRequest, name: str, status: int) -> HttpResponse:
+    """A page made without context processors: session, user and database may be what failed."""
+    context = {"request_id": getattr(request, "request_id", "")}
+    return HttpResponse(get_template(name).render(context), status=status)
+
+
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """400 for a request that cannot be trusted (a foreign host, a path that is not text)."""
+    return _bare(request, "400.html", 400)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """500 for a fault of ours; 503 with `Retry-After` while the database is away."""
+    if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
+        response = _bare(request, "503.html", 503)
+        response["Retry-After"] = str(RETRY_SECONDS)
+        return response
+    return _bare(request, "500.html", 500)

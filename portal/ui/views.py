@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.conf import settings
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from portal.ui.context import THEMES
+from portal.ui.styleguide import examples
 
 YEAR = 365 * 24 * 3600
 
@@ -25,3 +29,13 @@ def theme(request: HttpRequest) -> HttpResponse:
     else:
         response.delete_cookie("theme")
     return response
+
+
+@require_safe
+def styleguide(request: HttpRequest) -> HttpResponse:
+    """Every component in every state. Not in production: it is for those who build pages."""
+    if settings.PRODUCTION:
+        raise Http404
+    messages.success(request, "The key was revoked.")
+    messages.error(request, "The card was declined.")
+    return render(request, "styleguide/index.html", examples())
