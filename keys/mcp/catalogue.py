@@ -18,8 +18,8 @@ TOOLS: Final[list[CatalogueEntry]] = [
     {
         "name": "get_companies",
         "title": "List companies",
-        "description": "List the companies that the key's user may see, with their members. Use it for any question about"
-        " companies; narrow it with companyName or searchString, page with start and limit.",
+        "description": "List the companies that the key's user may see, with their members. Use it for any question"
+        " about companies; narrow it with companyName or searchString, page with start and limit.",
         "read_only": True,
     },
     {
