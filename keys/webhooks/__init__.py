@@ -1,0 +1,1 @@
+"""Webhooks (Standard Webhooks): signed events to the endpoints of companies and MCP servers."""
