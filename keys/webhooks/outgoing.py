@@ -123,7 +123,7 @@ def send(
             httpcore.URL(
                 scheme=parsed.raw_scheme, host=parsed.raw_host, port=parsed.port, target=parsed.raw_path
             ),
-            headers={"Host": parsed.netloc.decode("ascii"), **headers},
+            headers=[("Host", parsed.netloc.decode("ascii")), *headers.items()],
             content=content,
             extensions={"timeout": dict.fromkeys(("connect", "read", "write", "pool"), timeout)},
         ) as response,
