@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
+from latchkey import Verdict, verdicts
 from starlette.datastructures import Headers
 
 if TYPE_CHECKING:
-    from latchkey import Verdict
     from starlette.types import Scope
 
-MISSING: Final = frozenset({"", "null", "undefined"})  # what unset variables of shells and scripts turn into
+ABSENT: Final = frozenset({"", "null", "undefined"})  # what unset variables of shells and scripts turn into
 LEAST_SCOPE: Final = "tools:read"
-NOTHING_SENT: Final = "MISSING"
-
-
-class Verifier(Protocol):
-    """What this package needs of `latchkey.AsyncVerifier`."""
-
-    async def verify(
-        self, key: str, tool: str | None = None, client_ip: str | None = None, client: str | None = None
-    ) -> Verdict:
-        """The verdict about `key`."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +31,7 @@ class Refusal:
     code: str
     message: str
     headers: dict[str, str]
-    required_scope: str | None = None
+    required_scope: str = ""
     retry_after: int | None = None
 
 
@@ -52,7 +41,7 @@ def key_of(scope: Scope) -> str:
     scheme, _, token = headers.get("authorization", "").partition(" ")
     bearer = token if scheme.lower() == "bearer" else ""
     for value in (headers.get("api_key", ""), bearer, headers.get("x-api-key", "")):
-        if value.strip().lower() not in MISSING:
+        if value.strip().lower() not in ABSENT:
             return value.strip()
     return ""
 
@@ -73,39 +62,16 @@ def client_name(scope: Scope, message: dict[str, Any] | None = None) -> str | No
 
 def missing_key(metadata_url: str) -> Refusal:
     """Nothing was sent: a challenge without an error code (RFC 6750, section 3.1)."""
-    return Refusal(
-        401,
-        NOTHING_SENT,
-        "API key required for MCP access",
-        {"WWW-Authenticate": _challenge(metadata_url, LEAST_SCOPE)},
-    )
+    return refusal(verdicts.refusal(verdicts.MISSING, "API key required for MCP access"), metadata_url)
 
 
 def refusal(verdict: Verdict, metadata_url: str) -> Refusal:
     """What to answer to a verdict that is not VALID."""
-    status, headers = verdict.status, {}
-    retry_after = verdict.retry_after
-    scope = verdict.required_scope or LEAST_SCOPE
-    if status == 401:
-        headers["WWW-Authenticate"] = _challenge(metadata_url, scope, "invalid_token", verdict.message)
-    elif status == 403:
-        headers["WWW-Authenticate"] = _challenge(metadata_url, scope, "insufficient_scope", verdict.message)
-    else:
-        retry_after = max(1, round(retry_after or 5))
-        headers["Retry-After"] = str(retry_after)
     return Refusal(
-        status, str(verdict.code), verdict.message or "Refused.", headers, verdict.required_scope, retry_after
+        verdict.status,
+        verdict.code,
+        verdict.message,
+        verdict.headers(resource_metadata=metadata_url, scopes=(LEAST_SCOPE,)),
+        verdict.required_scope,
+        verdict.retry_after,
     )
-
-
-def _challenge(metadata_url: str, scope: str, error: str = "", description: str = "") -> str:
-    """A `WWW-Authenticate: Bearer` value (RFC 6750, section 3; RFC 9728, section 5.1)."""
-    fields = {"resource_metadata": metadata_url, "scope": scope}
-    if error:
-        fields |= {"error": error, "error_description": description}
-    return "Bearer " + ", ".join(f'{name}="{_quotable(text)}"' for name, text in fields.items())
-
-
-def _quotable(text: str) -> str:
-    """`text` with only the characters that RFC 6750, section 3, allows in these values."""
-    return "".join(letter for letter in text if " " <= letter <= "~" and letter not in '"\\')

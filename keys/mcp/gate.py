@@ -12,11 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from latchkey import AsyncVerifier
+from latchkey.verdicts import MISSING
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from keys.mcp import jsonrpc
-from keys.mcp.access import NOTHING_SENT, Caller, Refusal, Verifier, client_name, key_of, missing_key, refusal
+from keys.mcp.access import Caller, Refusal, client_name, key_of, missing_key, refusal
 from keys.mcp.catalogue import TOOLS
 from keys.mcp.guard import CLIENT_IP, KEY_ID
 from keys.mcp.lenient import complete, headers_for
@@ -38,7 +40,7 @@ _TOOL_NAMES: Final = frozenset(tool["name"] for tool in TOOLS)
 class Gate:
     """Asks for the portal's verdict about a request, and says no in the right words."""
 
-    verifier: Verifier
+    verifier: AsyncVerifier
 
     async def admit(self, scope: Scope, metadata_url: str, message: dict[str, Any] | None = None) -> Caller | Refusal:
         """The caller, or why not. Leaves the key's id for the log."""
@@ -119,7 +121,7 @@ class LenientEndpoint:
         caller = await self._gate.admit(scope, self._metadata_url, message)
         if isinstance(caller, Refusal):
             public = message["method"] in PUBLIC_METHODS or message["method"].startswith("notifications/")
-            if not (public and caller.code == NOTHING_SENT):
+            if not (public and caller.code == MISSING):
                 return self._refused(identifier, caller)
         else:
             scope[CALLER] = caller

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
+from latchkey.verdicts import MISSING
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from keys.mcp import VERSION, jsonrpc
-from keys.mcp.access import NOTHING_SENT, Caller, Refusal
+from keys.mcp.access import Caller, Refusal
 from keys.mcp.config import Config
 from keys.mcp.gate import Gate
 from keys.mcp.guard import CLIENT_IP
@@ -71,7 +72,7 @@ class Surface:
 
         async def endpoint(request: Request) -> Response:
             caller = await self.gate.admit(request.scope, self.metadata_url)
-            if isinstance(caller, Refusal) and caller.code != NOTHING_SENT:
+            if isinstance(caller, Refusal) and caller.code != MISSING:
                 return jsonrpc.refused(None, caller)
             items = [item.model_dump(mode="json", by_alias=True, exclude_none=True) for item in listed()]
             return JSONResponse({name: items})
@@ -144,9 +145,9 @@ class Surface:
             return _oauth_error(400, "invalid_request", str(error))
         except PortalRefusal as refusal:
             status, headers = status_and_headers(refusal)
-            error = _OAUTH_ERRORS.get(status, "temporarily_unavailable")
+            code = _OAUTH_ERRORS.get(status, "temporarily_unavailable")
             headers.pop("WWW-Authenticate", None)
-            return _oauth_error(400 if status in {401, 403} else status, error, refusal.message, headers)
+            return _oauth_error(400 if status in {401, 403} else status, code, refusal.message, headers)
         verdict = await self.gate.verifier.verify(found["key"], client_ip=request.scope.get(CLIENT_IP))
         body = {"access_token": found["key"], "token_type": "Bearer", "expires_in": seconds_left(found["expires_at"])}
         if verdict.valid:
@@ -220,13 +221,17 @@ async def _fields(request: Request) -> dict[str, Any]:
 def _user(caller: Caller) -> dict[str, str | None]:
     """The user whom the key acts for."""
     user = caller.verdict.user
-    return {"userId": user and user.id, "name": user and user.name, "email": user and user.email}
+    if user is None:
+        return {"userId": None, "name": None, "email": None}
+    return {"userId": user.id, "name": user.name, "email": user.email}
 
 
 def _company(caller: Caller) -> dict[str, str | None]:
     """The company that the key belongs to."""
     company = caller.verdict.company
-    return {"partyId": company and company.id, "pseudoId": company and company.slug, "name": company and company.name}
+    if company is None:
+        return {"partyId": None, "pseudoId": None, "name": None}
+    return {"partyId": company.id, "pseudoId": company.slug, "name": company.name}
 
 
 def _pretty(content: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:

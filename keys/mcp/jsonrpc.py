@@ -65,9 +65,11 @@ def error(identifier: Id, code: int, message: str, data: Any = None) -> dict[str
 
 def refused(identifier: Id, refusal: Refusal, data: dict[str, Any] | None = None) -> JSONResponse:
     """A refusal as HTTP status, headers and JSON-RPC error at once; `data` replaces the usual details."""
-    details = {"type": "refused", "code": refusal.code, "reason": refusal.message}
+    details: dict[str, Any] = {"type": "refused", "code": refusal.code, "reason": refusal.message}
     if refusal.required_scope:
         details["required_scope"] = refusal.required_scope
+    if refusal.retry_after:
+        details["retry_after"] = refusal.retry_after
     if refusal.status == 401:
         code, text = AUTHENTICATION_REQUIRED, "Authentication required"
     elif refusal.status == 403:

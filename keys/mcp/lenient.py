@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from starlette.types import Scope
 
 HANDSHAKE_VERSION: Final = "2025-11-25"  # what an `initialize` that names no version gets: the last with a handshake
+MODERN_VERSION: Final = "2026-07-28"
 MODERN_META: Final = "io.modelcontextprotocol/protocolVersion"
+CAPABILITIES_META: Final = "io.modelcontextprotocol/clientCapabilities"
 _NAMED: Final = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
 
 
@@ -30,6 +32,10 @@ def complete(message: dict[str, Any]) -> dict[str, Any]:
             "capabilities": given.get("capabilities") or {},
             "clientInfo": {"name": "unknown", "version": "0", **_mapping(given.get("clientInfo"))},
         }
+    if message["method"] == "server/discover":  # asked without details it can only be the era that has this method
+        params = _mapping(message.get("params"))
+        meta = {MODERN_META: MODERN_VERSION, CAPABILITIES_META: {}, **_mapping(params.get("_meta"))}
+        message["params"] = {**params, "_meta": meta}
     return message
 
 
