@@ -1,0 +1,1 @@
+"""Pages of the operator's staff, and Django's admin."""

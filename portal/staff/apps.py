@@ -1,10 +1,19 @@
 """The staff room."""
 
 from django.apps import AppConfig
+from django.contrib.admin import apps as admin_apps
 
 
 class StaffConfig(AppConfig):
-    """The operator's staff."""
+    """Pages of the operator's staff."""
 
     name = "portal.staff"
     label = "staff"
+    default = True
+
+
+class PortalAdminConfig(admin_apps.AdminConfig):
+    """Django's admin with the portal's own site."""
+
+    default_site = "portal.staff.site.PortalAdminSite"
+    default = False

@@ -1,0 +1,72 @@
+"""Which events a page or export shows."""
+
+from __future__ import annotations
+
+from datetime import datetime, time, timedelta, tzinfo
+from typing import Any
+
+from django import forms
+from django.db.models import Q, QuerySet
+from django.utils.translation import gettext_lazy as _
+
+from portal.addresses import normalize_address
+from portal.audit.models import ActorKind, AuditEvent
+from portal.audit.sentences import SENTENCES, SUBJECTS, action_choices
+
+
+class EventFilter(forms.Form):
+    """Who, what, which and when; every field may stay empty."""
+
+    q = forms.CharField(label=_("Search"), max_length=120, required=False)
+    actor = forms.ChoiceField(label=_("Who"), required=False)
+    action = forms.ChoiceField(label=_("What"), required=False)
+    since = forms.DateField(label=_("From"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    until = forms.DateField(label=_("To"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
+
+    def __init__(self, *args: Any, people: list[tuple[str, str]], zone: tzinfo, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.zone = zone
+        self.fields["q"].widget.attrs |= {"placeholder": _("Name, reason, address or request id"), "type": "search"}
+        actor, action = self.fields["actor"], self.fields["action"]
+        assert isinstance(actor, forms.ChoiceField) and isinstance(action, forms.ChoiceField)
+        kinds = [(kind.value, kind.label) for kind in ActorKind if kind != ActorKind.USER]
+        actor.choices = [("", _("Anyone")), *((f"user:{pk}", name) for pk, name in people), *kinds]
+        action.choices = [("", _("Anything")), *action_choices()]
+
+    def clean(self) -> dict[str, Any]:
+        """A period that ends before it begins is an error."""
+        data = super().clean() or self.cleaned_data
+        if data.get("since") and data.get("until") and data["until"] < data["since"]:
+            self.add_error("until", _("The end of the period is before its beginning."))
+        return data
+
+    @property
+    def is_filtering(self) -> bool:
+        """Whether any field narrows the list."""
+        return self.is_valid() and any(self.cleaned_data.values())
+
+    def apply(self, events: QuerySet[AuditEvent]) -> QuerySet[AuditEvent]:
+        """`events` narrowed to what the form asks for; none of them if it is wrong."""
+        if not self.is_valid():
+            return events.none()
+        data = self.cleaned_data
+        kind, _colon, identifier = data["actor"].partition(":")
+        if kind:
+            events = events.filter(actor_kind=kind)
+        if identifier:
+            events = events.filter(actor_id=identifier)
+        if data["action"] in SENTENCES:
+            events = events.filter(action=data["action"])
+        elif data["action"] in SUBJECTS:
+            events = events.filter(action__startswith=f"{data['action']}:")
+        if data["since"]:
+            events = events.filter(at__gte=datetime.combine(data["since"], time.min, self.zone))
+        if data["until"]:
+            events = events.filter(at__lt=datetime.combine(data["until"] + timedelta(days=1), time.min, self.zone))
+        for word in data["q"].split()[:8]:
+            found = Q(target_label__icontains=word) | Q(actor_label__icontains=word) | Q(reason__icontains=word)
+            found |= Q(target_id=word) | Q(request_id=word) | Q(incident_id=word)
+            if address := normalize_address(word):
+                found |= Q(ip=address)
+            events = events.filter(found)
+        return events

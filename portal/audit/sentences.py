@@ -1,0 +1,173 @@
+"""What an event says to a person: one plain sentence for every action that is recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from django.utils.functional import Promise
+from django.utils.html import escape, format_html
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _l
+
+from portal.audit.models import AuditEvent
+from portal.companies.roles import Role
+
+# What tone an act has in a timeline: made or restored, taken away, refused or at risk, all else.
+GOOD, ENDED, WARNING, PLAIN = "success", "danger", "warning", "neutral"
+REDACTED: Final = "—"
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """How an action reads after the name of who did it; `%(target)s` is what it was done to."""
+
+    text: str | Promise
+    icon: str = "activity"
+    tone: str = PLAIN
+
+
+SUBJECTS: Final[dict[str, str | Promise]] = {
+    "company": _l("Company"),
+    "card": _l("Card"),
+    "member": _l("Members"),
+    "invitation": _l("Invitations"),
+    "key": _l("Keys"),
+    "server": _l("MCP servers"),
+    "credential": _l("Server credentials"),
+    "connection": _l("Connections"),
+    "account": _l("Accounts"),
+    "audit": _l("Audit record"),
+    "demo": _l("Demo"),
+}
+
+SENTENCES: Final[dict[str, Sentence]] = {
+    "company:created": Sentence(_l("created the company %(target)s"), "building", GOOD),
+    "company:activated": Sentence(_l("activated the company %(target)s"), "check", GOOD),
+    "company:updated": Sentence(_l("changed the company %(target)s"), "settings"),
+    "company:suspended": Sentence(_l("suspended the company %(target)s"), "alert", ENDED),
+    "company:reactivated": Sentence(_l("reactivated the company %(target)s"), "check", GOOD),
+    "company:closed": Sentence(_l("closed the company %(target)s"), "x", ENDED),
+    "card:confirmed": Sentence(_l("confirmed the card %(target)s"), "card", GOOD),
+    "card:replaced": Sentence(_l("replaced the card by %(target)s"), "card"),
+    "card:declined": Sentence(_l("tried a card that was declined"), "card", WARNING),
+    "member:added": Sentence(_l("added %(target)s as %(role)s"), "users", GOOD),
+    "member:role_changed": Sentence(_l("made %(target)s %(role)s instead of %(old_role)s"), "users"),
+    "member:removed": Sentence(_l("removed %(target)s from the company"), "users", ENDED),
+    "key:created": Sentence(_l("created the key %(target)s"), "key", GOOD),
+    "key:rotated": Sentence(_l("rotated the key %(target)s"), "refresh"),
+    "key:overlap_ended": Sentence(_l("ended the overlap of the old value of %(target)s"), "refresh", ENDED),
+    "key:updated": Sentence(_l("changed the key %(target)s: %(fields)s"), "edit"),
+    "key:revoked": Sentence(_l("revoked the key %(target)s"), "ban", ENDED),
+    "key:viewed_by_staff": Sentence(_l("looked at the key %(target)s"), "eye"),
+    "key:old_value_used": Sentence(_l("saw the old value of %(target)s still in use"), "alert", WARNING),
+    "server:registered": Sentence(_l("registered the MCP server %(target)s"), "server", GOOD),
+    "server:updated": Sentence(_l("changed the MCP server %(target)s: %(fields)s"), "server"),
+    "server:stopped": Sentence(_l("stopped the MCP server %(target)s: every key is refused there"), "ban", ENDED),
+    "server:resumed": Sentence(_l("resumed the MCP server %(target)s"), "server", GOOD),
+    "server:archived": Sentence(_l("archived the MCP server %(target)s"), "server", ENDED),
+    "credential:created": Sentence(_l("created the server credential %(target)s"), "lock", GOOD),
+    "credential:rotated": Sentence(_l("rotated the server credential %(target)s"), "refresh"),
+    "credential:revoked": Sentence(_l("revoked the server credential %(target)s"), "ban", ENDED),
+    "account:created": Sentence(_l("created the account %(target)s"), "user", GOOD),
+    "account:signed_in": Sentence(_l("signed in"), "user"),
+    "account:signed_out": Sentence(_l("signed out"), "user"),
+    "account:password_changed": Sentence(_l("changed the password of %(target)s"), "lock"),
+    "account:password_reset": Sentence(_l("reset the password of %(target)s"), "lock"),
+    "account:email_changed": Sentence(_l("changed the e-mail address of %(target)s"), "mail"),
+    "account:name_changed": Sentence(_l("changed the name of %(target)s"), "user"),
+    "account:updated": Sentence(_l("changed the account %(target)s"), "user"),
+    "account:sessions_ended": Sentence(_l("ended other sessions of %(target)s"), "user", ENDED),
+    "account:factor_added": Sentence(_l("added a second factor to %(target)s"), "shield", GOOD),
+    "account:factor_removed": Sentence(_l("removed a second factor from %(target)s"), "shield", WARNING),
+    "audit:exported": Sentence(_l("exported the audit record as %(format)s"), "download"),
+}  # fmt: skip
+
+
+def known(action: str) -> Sentence:
+    """The sentence of `action`; one that is not listed reads as its own words: `key:frozen` as “key: frozen”."""
+    if found := SENTENCES.get(action):
+        return found
+    words = action.replace("%", "").replace(":", ": ").replace("_", " ")
+    return Sentence(f"{words}: %(target)s")
+
+
+def who(event: AuditEvent) -> str:
+    """The name of who acted, without the address: “Ada Lovelace”; erased names read as what they were."""
+    label = event.actor_label.partition(" <")[0]
+    return label or str(event.get_actor_kind_display())
+
+
+def sentence(event: AuditEvent, link: Callable[[AuditEvent], str | None] | None = None) -> SafeString:
+    """What was done, as HTML without the name of who did it; `link` gives the address of its target's page."""
+    label = format_html("<bdi>{}</bdi>", event.target_label or event.target_id or REDACTED)
+    if link and (address := link(event)):
+        label = format_html('<a href="{}">{}</a>', address, label)
+    values = {name: escape(value) for name, value in _values(event).items()}
+    values["target"] = format_html("<strong>{}</strong>", label)
+    return mark_safe(str(known(event.action).text) % values)  # noqa: S308  (every value is escaped above)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An event as templates/components/timeline.html shows it."""
+
+    event: AuditEvent
+    text: SafeString
+    note: str
+    at: datetime
+    icon: str
+    tone: str
+    chain_label: str = ""
+
+
+def line(event: AuditEvent, link: Callable[[AuditEvent], str | None] | None = None, chain_label: str = "") -> Line:
+    """The event as a line of a timeline: who did what, and the reason if one was given."""
+    entry = known(event.action)
+    text = format_html('<strong class="who"><bdi>{}</bdi></strong> {}', who(event), sentence(event, link))
+    return Line(event, text, event.reason, event.at, entry.icon, entry.tone, chain_label)
+
+
+def plain_sentence(event: AuditEvent) -> str:
+    """The whole event as text: “Ada Lovelace revoked the key CI”."""
+    values = _values(event) | {"target": event.target_label or event.target_id or REDACTED}
+    return f"{who(event)} {str(known(event.action).text) % values}"
+
+
+def action_choices() -> list[tuple[str, Any]]:
+    """Every subject and its actions, for a select box: all of a subject first, then each of its actions."""
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for action, entry in SENTENCES.items():
+        subject = action.partition(":")[0]
+        values = dict.fromkeys(("role", "old_role", "fields", "format"), "…") | {"target": "…"}
+        text = (str(entry.text) % values).rstrip(": …")
+        groups.setdefault(subject, []).append((action, text[:1].upper() + text[1:]))
+    return [
+        (str(SUBJECTS[subject]), [(subject, _("%(subject)s: everything") % {"subject": SUBJECTS[subject]}), *actions])
+        for subject, actions in groups.items()
+    ]
+
+
+class _Facts(dict[str, str]):
+    """Facts for a sentence; one that the event does not carry reads as a dash."""
+
+    def __missing__(self, name: str) -> str:
+        return REDACTED
+
+
+def _values(event: AuditEvent) -> _Facts:
+    data = event.data if isinstance(event.data, dict) else {}
+    fields = data.get("fields") or sorted(set(data) - {"server"})
+    return _Facts(
+        role=_role(data.get("role")),
+        old_role=_role(data.get("old_role")),
+        fields=", ".join(str(field).replace("_", " ") for field in fields) or REDACTED,
+        format=str(data.get("format", REDACTED)).upper(),
+    )
+
+
+def _role(value: Any) -> str:
+    return str(Role(value).label).lower() if value in Role.values else str(value or REDACTED)

@@ -1,0 +1,35 @@
+"""The page that asks before staff do something."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+
+
+def act_page(
+    request: HttpRequest,
+    form: forms.Form,
+    *,
+    heading: str,
+    lead: str,
+    submit: str,
+    tone: str,
+    back: tuple[str, str, str],
+    **more: Any,
+) -> HttpResponse:
+    """A page that says what the act does, asks `form`, and leads back to `back` (URL name, id, label)."""
+    name, identifier, label = back
+    context = {
+        "form": form,
+        "heading": heading,
+        "lead": lead,
+        "submit": submit,
+        "tone": tone,
+        "back": reverse(name, args=[identifier] if identifier else []),
+        "back_label": label,
+    }
+    return render(request, "staff/act.html", context | more, status=400 if form.errors else 200)

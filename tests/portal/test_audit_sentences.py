@@ -1,0 +1,84 @@
+"""Every action that the code records reads as a sentence."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.db import transaction
+
+from portal.audit.actors import SYSTEM, Actor
+from portal.audit.sentences import SENTENCES, SUBJECTS, action_choices, line, plain_sentence, sentence
+from portal.audit.services import Target, record
+from portal.ui.icons import ICONS
+
+# The action of a call of record or record_many, where it stands as a literal.
+RECORDED = re.compile(r"""["']([a-z_]+:[a-z_]+)["']\s*,\s*(?:\n\s*)?actor=""")
+
+
+def recorded_actions() -> set[str]:
+    found: set[str] = set()
+    for room in ("portal", "keys"):
+        for path in Path(settings.BASE_DIR, room).rglob("*.py"):
+            if "tests" not in path.parts:
+                found |= set(RECORDED.findall(path.read_text(encoding="utf-8")))
+    return found
+
+
+def make(action: str, *, actor: Actor = SYSTEM, **fields: object):
+    fields = {"company": None, "target": Target("key", "k1", "CI <b>"), **fields}
+    with transaction.atomic():
+        return record(action, actor=actor, **fields)
+
+
+def test_every_recorded_action_has_a_sentence():
+    assert {"key:revoked", "company:created", "server:stopped"} <= recorded_actions()
+    assert recorded_actions() - set(SENTENCES) == set()
+
+
+def test_every_sentence_has_an_icon_and_a_subject():
+    assert {entry.icon for entry in SENTENCES.values()} - set(ICONS) == set()
+    assert {action.partition(":")[0] for action in SENTENCES} - set(SUBJECTS) == set()
+
+
+def test_every_action_can_be_chosen():
+    values = {value for _group, choices in action_choices() for value, _label in choices}
+    assert set(SENTENCES) <= values
+    assert not any("%" in label or "<" in label for _group, choices in action_choices() for _value, label in choices)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("action", sorted(SENTENCES))
+def test_every_sentence_reads_without_its_facts(action):
+    text = plain_sentence(make(action))
+    assert text.startswith("Latchkey ")
+    assert "%(" not in text
+
+
+@pytest.mark.django_db
+def test_names_are_escaped_and_the_address_of_who_acted_is_left_out(owner):
+    event = make("key:revoked", actor=Actor.user(owner))
+    assert "&lt;b&gt;" in sentence(event)
+    assert "<b>" not in sentence(event)
+    assert owner.email not in line(event).text
+    assert owner.name in line(event).text
+
+
+@pytest.mark.django_db
+def test_facts_cannot_carry_markup():
+    event = make("key:updated", data={"fields": ["<script>"]})
+    assert "<script>" not in sentence(event)
+
+
+@pytest.mark.django_db
+def test_a_change_of_role_says_both_roles():
+    data = {"role": "admin", "old_role": "viewer"}
+    event = make("member:role_changed", target=Target("user", "u", "Bob"), data=data)
+    assert plain_sentence(event) == "Latchkey made Bob admin instead of viewer"
+
+
+@pytest.mark.django_db
+def test_an_unknown_action_reads_as_its_words():
+    assert plain_sentence(make("key:frozen_solid")) == "Latchkey key: frozen solid: CI <b>"
