@@ -55,7 +55,7 @@ ICONS: Final[dict[str, str]] = {
     "minus": '<path d="M4.5 10h11"/>',
     "monitor": '<rect x="2.5" y="3.5" width="15" height="10.5" rx="2"/><path d="M7 17h6M10 14v3"/>',
     "moon": '<path d="M16.5 11.8A7 7 0 0 1 8.2 3.5a7 7 0 1 0 8.3 8.3z"/>',
-    "more": '<path d="M4.5 10h.1M10 10h.1M15.5 10h.1"/>',
+    "more": '<path stroke-width="2.25" d="M4.5 10h.1M10 10h.1M15.5 10h.1"/>',
     "pause": '<path d="M7 4.5v11M13 4.5v11"/>',
     "phone": '<rect x="5.5" y="2.5" width="9" height="15" rx="2"/><path d="M9 14.8h2"/>',
     "play": '<path d="M6 4v12l10-6z"/>',

@@ -180,19 +180,11 @@ def url_or_none(name: str, *args: Any, **kwargs: Any) -> str | None:
         return None
 
 
-def _is_active(request: HttpRequest | None, url_name: str) -> bool:
-    here = getattr(getattr(request, "resolver_match", None), "view_name", "") or ""
-    if ":" in url_name and url_name.endswith((":list", ":dashboard")):
-        room = url_name.rsplit(":", 1)[0]
-        return here == url_name or (url_name.endswith(":list") and here.startswith(f"{room}:"))
-    return here == url_name
-
-
 @register.simple_tag(takes_context=True)
 def active(context: dict[str, Any], url_name: str) -> SafeString:
-    """`aria-current="page"` on the page `url_name`; for `room:list` on every page of the room."""
-    found = _is_active(context.get("request"), url_name)
-    return mark_safe('aria-current="page"') if found else SafeString("")
+    """`aria-current="page"` on the page `url_name`."""
+    here = getattr(getattr(context.get("request"), "resolver_match", None), "view_name", "")
+    return mark_safe('aria-current="page"' if here == url_name else "")  # noqa: S308 - our own words
 
 
 @register.simple_tag(takes_context=True)
@@ -210,15 +202,21 @@ def querystring_with(context: dict[str, Any], **changes: Any) -> str:
 # --- Navigation ---------------------------------------------------------------------------------------------------
 
 
-def _entries(request: HttpRequest, entries: Iterable[navigation.Entry]) -> list[dict[str, Any]]:
+def _entries(request: HttpRequest, entries: Sequence[navigation.Entry]) -> list[dict[str, Any]]:
+    """Those that exist and that this member may open; the one whose room the page stands in is current.
+
+    The first entry is the start of all others' addresses: it is current on its own page alone.
+    """
     membership = getattr(request, "membership", None)
     company = getattr(request, "company", None)
-    shown = []
+    shown: list[dict[str, Any]] = []
     for entry in entries:
         address = url_or_none(entry.url_name, company.slug) if company and entry.act else url_or_none(entry.url_name)
         if address and (not entry.act or (membership and membership.may(entry.act))):
-            shown.append({"entry": entry, "url": address, "active": _is_active(request, entry.url_name)})
-    return shown
+            inside = entry is not entries[0] and request.path.startswith(address)
+            shown.append({"entry": entry, "url": address, "inside": inside or request.path == address})
+    rooms = [item["url"] for item in shown if item["inside"]]
+    return [{**item, "active": item["url"] == max(rooms, key=len, default="")} for item in shown]
 
 
 @register.inclusion_tag("components/nav.html", takes_context=True)
