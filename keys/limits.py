@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 
 from django.conf import settings
 
@@ -44,15 +44,20 @@ def limits_of(plan: str, per_minute: int | None, per_month: int | None) -> Limit
 
 
 def month_of(now: float) -> str:
-    """The calendar month of the epoch time `now`, such as `2026-11`."""
-    return datetime.fromtimestamp(now, UTC).strftime("%Y-%m")
+    """The calendar month (UTC) of the epoch time `now`, such as `2026-11`."""
+    return _month(int(now) // 3600)[0]
 
 
 def month_ends(now: float) -> float:
-    """When the calendar month of `now` ends, epoch seconds."""
-    moment = datetime.fromtimestamp(now, UTC)
+    """When the calendar month (UTC) of `now` ends, epoch seconds."""
+    return _month(int(now) // 3600)[1]
+
+
+@lru_cache(maxsize=16)
+def _month(hour: int) -> tuple[str, float]:
+    moment = datetime.fromtimestamp(hour * 3600, UTC)
     year, month = (moment.year + 1, 1) if moment.month == 12 else (moment.year, moment.month + 1)
-    return datetime(year, month, 1, tzinfo=UTC).timestamp()
+    return moment.strftime("%Y-%m"), datetime(year, month, 1, tzinfo=UTC).timestamp()
 
 
 def bucket(limit: int, tokens: float, elapsed: float, count: int) -> tuple[bool, float]:

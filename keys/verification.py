@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -21,6 +22,7 @@ from keys.verdicts import MEANINGS, Code
 
 CACHE_SECONDS = 30
 _VIEWER = "viewer"
+_ALL = f'["{scopes.ALL}"]'
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,7 @@ def decide(
 
 def effective_scopes(record: KeyRecord) -> list[str]:
     """What the key may do now: its scopes, within what the role of its user reaches today."""
-    granted: list[str] = orjson.loads(record.scopes)
+    granted: list[str] = [scopes.ALL] if record.scopes == _ALL else orjson.loads(record.scopes)
     if record.role == _VIEWER and scopes.ALL in granted:
         return [scopes.READ]
     return granted
@@ -178,9 +180,15 @@ def _ends_at(record: KeyRecord | CredentialRecord) -> float | None:
 
 
 def _iso(moment: float | None) -> str | None:
-    return None if moment is None else datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
+    return None if moment is None else _iso_second(int(moment))
 
 
+@lru_cache(maxsize=4096)
+def _iso_second(moment: int) -> str:
+    return datetime.fromtimestamp(moment, UTC).isoformat()
+
+
+@lru_cache(maxsize=256)
 def _read_only_tools(catalogue: str) -> frozenset[str]:
     return frozenset(tool["name"] for tool in orjson.loads(catalogue) if tool.get("read_only"))
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from secrets import token_hex
 from typing import Any
-from uuid import uuid4
 
 from csp.middleware import CSPMiddleware as _CSP
 from django.contrib.auth.middleware import AuthenticationMiddleware as _Authentication
@@ -56,7 +56,7 @@ class RequestIdMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         given = request.META.get("HTTP_X_REQUEST_ID", "")
-        identifier = given if _VALID_REQUEST_ID(given) else uuid4().hex
+        identifier = given if _VALID_REQUEST_ID(given) else token_hex(16)
         request.request_id = identifier  # type: ignore[attr-defined]
         token = request_id.set(identifier)
         try:

@@ -1,6 +1,7 @@
 """POST /api/v1/keys/verify: every code, and every way to ask wrongly."""
 
 import json
+import sqlite3
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -60,7 +61,7 @@ def test_a_good_key_is_valid_and_says_who_it_is(ask, key, key_token, owner, comp
 def test_malformed(ask, text):
     with records_counted() as count:
         assert ask(text)["code"] == "MALFORMED"
-    assert count() == 1  # the server's own credential, and no look-up for the key
+    assert [call.args[2][0] for call in count.mock.call_args_list] == [""]  # no look-up of a key (S33)
 
 
 def test_a_management_or_server_token_is_no_key(ask, server_token):
@@ -312,18 +313,18 @@ def test_another_address_is_not_slowed_by_the_flood(client, ask, key_token):
     assert ask(key_token)["valid"]
 
 
-def test_a_verdict_costs_one_query(ask, key_token):
+def test_a_verdict_costs_at_most_one_query(ask, key_token, django_assert_num_queries):
     ask(key_token)  # the month's quota is read once
-    with records_counted() as count:
+    with records_counted() as count, django_assert_num_queries(0):
         ask(key_token, tool="get_companies")
-    assert count() == 1
+    assert count() <= 1
 
 
 def test_the_database_away_fails_closed(ask, key_token, monkeypatch):
     """S20."""
 
-    def away(*_args):
-        raise records.DatabaseAway
+    def away(*_args, **_options):
+        raise sqlite3.OperationalError("disk I/O error")
 
     monkeypatch.setattr(records, "_one_row", away)
     problem = ask(key_token, status=503)
@@ -350,7 +351,12 @@ class records_counted:  # noqa: N801
         self.real = records._one_row
         self.mock = mock.patch.object(records, "_one_row", side_effect=self.real)
         self.calls = self.mock.start()
-        return lambda: self.calls.call_count
+
+        def count():
+            return self.calls.call_count
+
+        count.mock = self.calls
+        return count
 
     def __exit__(self, *_):
         self.mock.stop()
