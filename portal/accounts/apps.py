@@ -8,3 +8,7 @@ class AccountsConfig(AppConfig):
 
     name = "portal.accounts"
     label = "accounts"
+
+    def ready(self) -> None:
+        """Listen to what allauth does."""
+        from portal.accounts import reactions, reauthentication  # noqa: F401  (connect their receivers)

@@ -14,9 +14,9 @@ from django.utils.translation import gettext as _
 from portal.accounts.models import User
 from portal.companies.models import Company, Membership
 from portal.companies.roles import ACTS
-from portal.companies.selectors import user_companies, user_membership
+from portal.companies.selectors import user_companies, user_membership, user_memberships
 
-__all__ = ["CompanyRequest", "company_page", "user_companies"]
+__all__ = ["CompanyRequest", "company_page", "last_company", "user_companies"]
 
 LAST_COMPANY = "company"  # the session's note of the company that its person opened last
 
@@ -58,3 +58,16 @@ def company_page(act: str) -> Callable[[Callable[..., HttpResponse]], Callable[.
         return guarded
 
     return decorator
+
+
+def last_company(request: HttpRequest) -> Membership | None:
+    """The membership in the company that the person opened last, else in their first; None without any.
+
+    Sets `request.company` and `request.membership`, so that pages of the person show that company's sidebar.
+    """
+    memberships = user_memberships(cast(User, request.user))
+    chosen = memberships.filter(company_id=request.session.get(LAST_COMPANY, "")).first() or memberships.first()
+    if chosen is not None:
+        request = cast(CompanyRequest, request)
+        request.company, request.membership = chosen.company, chosen
+    return chosen

@@ -1,0 +1,97 @@
+"""Forms of accounts."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from allauth.account.adapter import get_adapter
+from allauth.account.forms import SignupForm as _SignupForm
+from django import forms
+from django.contrib.auth.hashers import make_password
+from django.contrib.auth.password_validation import UserAttributeSimilarityValidator
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
+
+from portal.accounts.models import User
+from portal.accounts.services import register
+from portal.audit.actors import Actor
+from portal.companies.models import Currency
+from portal.names import clean_company_name, clean_name
+
+
+class SignupForm(_SignupForm):  # type: ignore[misc]
+    """One page: the company and its first owner."""
+
+    field_order = ["company_name", "currency", "name", "email", "password1"]
+
+    company_name = forms.CharField(
+        label=_("Company name"), max_length=120, widget=forms.TextInput(attrs={"autocomplete": "organization"})
+    )
+    currency = forms.ChoiceField(label=_("Currency"), choices=Currency, initial=Currency.USD)
+    name = forms.CharField(label=_("Your name"), max_length=120, widget=forms.TextInput(attrs={"autocomplete": "name"}))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        email, password = self.fields["email"], self.fields.get("password1")
+        email.label = _("E-mail address")
+        email.max_length = 254
+        email.widget.attrs["placeholder"] = ""
+        if password:
+            password.help_text = _("At least 10 characters. A few unrelated words make a good one.")
+            password.max_length = 1024
+            password.widget.attrs |= {"placeholder": "", "data-strength": "strength", "maxlength": "1024"}
+
+    def clean_company_name(self) -> str:
+        """The name, as names must be."""
+        return clean_company_name(self.cleaned_data["company_name"])
+
+    def clean_name(self) -> str:
+        """The name, as names must be."""
+        return clean_name(self.cleaned_data["name"])
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a password that is like the person's or the company's name."""
+        cleaned = super().clean()
+        password = cleaned.get("password1")
+        if password and "password1" not in self.errors:
+            for source, said in (
+                ("name", _("The password is too similar to your name.")),
+                ("company_name", _("The password is too similar to the company's name.")),
+            ):
+                try:
+                    UserAttributeSimilarityValidator(("name",)).validate(password, User(name=cleaned.get(source, "")))
+                except forms.ValidationError:
+                    self.add_error("password1", said)
+        return cast(dict[str, Any], cleaned)
+
+    def try_save(self, request: HttpRequest) -> tuple[User | None, HttpResponse | None]:
+        """Register, or with a known address answer the same, after the same work."""
+        if self.account_already_exists:
+            # A new account costs one hash of a password; without it the time would tell that this one is known.
+            make_password(self.cleaned_data["password1"])
+        return cast("tuple[User | None, HttpResponse | None]", super().try_save(request))
+
+    def save(self, request: HttpRequest) -> User:
+        """The new user, with a company. The password is hashed before the transaction: that takes long."""
+        if self.account_already_exists:
+            raise ValueError("A known address is never registered again.")
+        adapter = get_adapter()
+        user = cast(User, adapter.save_user(request, adapter.new_user(request), self, commit=False))
+        user.name = self.cleaned_data["name"]
+        register(
+            user=user,
+            company_name=self.cleaned_data["company_name"],
+            currency=self.cleaned_data["currency"],
+            actor=Actor.user(user, request),
+        )
+        return user
+
+
+class NameForm(forms.Form):
+    """The person's name."""
+
+    name = forms.CharField(label=_("Your name"), max_length=120, widget=forms.TextInput(attrs={"autocomplete": "name"}))
+
+    def clean_name(self) -> str:
+        """The name, as names must be."""
+        return clean_name(self.cleaned_data["name"])

@@ -1,0 +1,50 @@
+"""What happens to accounts. Every write, each with its audit event in one transaction, on the platform's chain."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+
+from portal.audit.services import Target, record
+from portal.companies.services import create_company
+from portal.names import clean_name
+
+if TYPE_CHECKING:
+    from portal.accounts.models import User
+    from portal.audit.actors import Actor
+    from portal.companies.models import Company
+
+
+@transaction.atomic
+def register(*, user: User, company_name: str, currency: str, actor: Actor) -> Company:
+    """Save the new `user`, whose password is set already, with an unconfirmed address and a company of their own."""
+    user.name = clean_name(user.name)
+    user.save()
+    user.emailaddress_set.create(email=user.email, primary=True, verified=False)
+    note(user, "account:created", actor)
+    return create_company(name=company_name, currency=currency, owner=user, actor=actor)
+
+
+@transaction.atomic
+def change_name(*, user: User, name: str, actor: Actor) -> User:
+    """Give the user another name. Raises ValidationError if it could deceive."""
+    user.name = clean_name(name)
+    user.save(update_fields=["name"])
+    note(user, "account:name_changed", actor)
+    return user
+
+
+@transaction.atomic
+def save_password(*, user: User, action: str, actor: Actor) -> None:
+    """Save the password that is set on `user`; `action` says how it came about. Ends the user's other sessions.
+
+    They end because a session holds a hash of the password that it began with.
+    """
+    user.save(update_fields=["password"])
+    note(user, action, actor)
+
+
+def note(user: User, action: str, actor: Actor, **data: Any) -> None:
+    """Record `action` about `user`, in the transaction of the act."""
+    record(action, actor=actor, company=None, target=Target("user", user.pk, f"{user.name} <{user.email}>"), data=data)

@@ -1,0 +1,12 @@
+"""Addresses of accounts: the portal's own page, and allauth's."""
+
+from __future__ import annotations
+
+from django.urls import include, path
+
+from portal.accounts import views
+
+urlpatterns = [
+    path("account/", views.account, name="account"),
+    path("accounts/", include("allauth.urls")),
+]
