@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
+from kombu import Queue
 
 from portal import env
 
@@ -161,10 +163,16 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TIMEZONE = "UTC"
+# A worker takes from every queue unless told otherwise (-Q). Webhooks have one of their own: slow receivers then hold
+# up nothing else, and its worker can stand where outgoing requests are allowed.
+CELERY_TASK_QUEUES = [Queue("latchkey"), Queue("webhooks")]
 CELERY_TASK_ROUTES: dict[str, Any] = {"webhooks.*": {"queue": "webhooks"}}
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "heartbeat": {"task": "portal.tasks.heartbeat", "schedule": 5.0, "options": {"expires": 15}},
+    "webhooks-sweep": {"task": "webhooks.sweep", "schedule": 5.0, "options": {"expires": 15}},
+    "webhooks-tell-owners": {"task": "webhooks.tell_owners", "schedule": 60.0, "options": {"expires": 60}},
+    "webhooks-purge": {"task": "webhooks.purge", "schedule": crontab(hour=3, minute=20)},
 }
 
 # --- People -------------------------------------------------------------------------------------------------------
