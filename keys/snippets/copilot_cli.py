@@ -11,7 +11,7 @@ def snippet(to: Connection) -> Snippet:
     server = {"type": "http", "url": to.url, "headers": {HEADER: to.key}, "tools": ["*"]}
     return Snippet(
         client="copilot-cli",
-        name="GitHub Copilot CLI",
+        name="Copilot CLI",
         places=(
             Place("~/.copilot/mcp-config.json", _("macOS, Linux")),
             Place(r"%USERPROFILE%\.copilot\mcp-config.json", _("Windows")),

@@ -11,7 +11,7 @@ def snippet(to: Connection) -> Snippet:
     """The key stands in the settings, in the bridge's `env`. Junie takes the same form."""
     return Snippet(
         client="jetbrains",
-        name="JetBrains AI Assistant",
+        name="JetBrains AI",
         places=(Place("Settings > Tools > AI Assistant > Model Context Protocol (MCP) > Add > As JSON"),),
         forms=(Form("inline", "json", as_json({"mcpServers": {to.name: server(to)}})),),
         next_step=_("Press Apply: the server's status turns green. The bridge needs Node.js 20 or newer."),

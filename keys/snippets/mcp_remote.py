@@ -23,12 +23,12 @@ def snippet(to: Connection) -> Snippet:
     """For any client whose settings have `command`, `args` and `env`."""
     return Snippet(
         client="mcp-remote",
-        name=_("Other (mcp-remote)"),
+        name="mcp-remote",
         places=(Place("mcpServers", _("The MCP settings of the client")),),
         forms=(
             Form("environment", "shell", shell("npx", *arguments(to))),
             Form("inline", "json", as_json({"mcpServers": {to.name: server(to)}})),
         ),
         next_step=_("Restart the client. The bridge needs Node.js 20 or newer."),
-        note=_("For clients that can only start a program on your machine."),
+        note=_("For every other client that can start a program on your machine."),
     )

@@ -1,0 +1,114 @@
+"""The list of a company's keys: search, filter, order, page. All of it in the address, so that it can be shared."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django import forms
+from django.core.paginator import Page, Paginator
+from django.db.models import F, Q, QuerySet
+from django.http import QueryDict
+from django.utils.translation import gettext_lazy as _
+
+from keys.models import CredentialState, Key
+from keys.selectors import company_keys, visible_servers
+from keys.tokens import TOKEN_PATTERN
+from portal.companies.models import Company
+
+PAGE_SIZE = 25
+_WHOLE_TOKEN = re.compile(TOKEN_PATTERN, re.ASCII)
+_VISIBLE_PART = re.compile(r"lk_(?:live|test)_([0-9A-Za-z]{12})", re.ASCII)
+
+# Column → (words, database order). Those that have never been used, or never expire, come last either way.
+SORTS: Final = {
+    "name": (_("Name"), F("name").asc()),
+    "-name": (_("Name, from the end"), F("name").desc()),
+    "-created": (_("Newest first"), F("created_at").desc()),
+    "created": (_("Oldest first"), F("created_at").asc()),
+    "-used": (_("Last used first"), F("last_used_at").desc(nulls_last=True)),
+    "used": (_("Longest unused first"), F("last_used_at").asc(nulls_first=True)),
+    "expires": (_("Expires first"), F("expires_at").asc(nulls_last=True)),
+    "-expires": (_("Expires last"), F("expires_at").desc(nulls_first=True)),
+}
+NEWEST: Final = "-created"
+
+
+class FilterForm(forms.Form):
+    """What the list can be narrowed by. Anything unknown in the address is left out rather than refused."""
+
+    state = forms.ChoiceField(label=_("State"), required=False)
+    server = forms.ChoiceField(label=_("MCP server"), required=False)
+    sort = forms.ChoiceField(label=_("Order"), required=False)
+
+    def __init__(self, *args: Any, company: Company, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        servers = [(server.pk, str(server)) for server in visible_servers(company)]
+        self._offer("state", [("", _("Every state")), *CredentialState.choices])
+        self._offer("server", [("", _("Every server")), *servers])
+        self._offer("sort", [(value, words) for value, (words, _order) in SORTS.items()])
+
+    def _offer(self, name: str, choices: list[tuple[Any, Any]]) -> None:
+        field = self.fields[name]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = choices
+
+    def chosen(self, name: str) -> str:
+        """The chosen value of the field `name`, '' for none or an unknown one."""
+        self.is_valid()
+        return str(self.cleaned_data.get(name, ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One page of the list, and what it was narrowed by. `total`: all keys of the company."""
+
+    page: Page[Key]
+    form: FilterForm
+    query: str
+    sort: str
+    total: int
+
+    @property
+    def filters(self) -> list[forms.BoundField]:
+        """The fields beside the search box."""
+        return [self.form[name] for name in ("state", "server", "sort")]
+
+
+def listing(company: Company, address: QueryDict) -> Listing:
+    """The keys of `company` that the query string asks for."""
+    form = FilterForm({"sort": NEWEST} | address.dict(), company=company)
+    query = address.get("q", "").strip()[:120]
+    keys = company_keys(company)
+    total = keys.count()
+    if query:
+        keys = _search(keys, query)
+    if state := form.chosen("state"):
+        keys = keys.in_state(state)  # type: ignore[attr-defined]
+    if server := form.chosen("server"):
+        keys = keys.filter(server_id=server)
+    sort = form.chosen("sort") or NEWEST
+    keys = keys.order_by(SORTS[sort][1], "-created_at", "id")
+    return Listing(Paginator(keys, PAGE_SIZE).get_page(address.get("page")), form, query, sort, total)
+
+
+def without_secret(query: str) -> str | None:
+    """`query` with the visible part in place of each whole key in it; None if there is none.
+
+    A key that somebody pastes into the search box must not stay in the address.
+    """
+    found = _WHOLE_TOKEN.sub(lambda token: f"lk_{token[1]}_{token[2]}", query)
+    return found if found != query else None
+
+
+def _search(keys: QuerySet[Key], query: str) -> QuerySet[Key]:
+    if found := _VISIBLE_PART.search(query):
+        return keys.filter(pk=found[1])
+    return keys.filter(
+        Q(name__icontains=query)
+        | Q(pk=query)
+        | Q(user__name__icontains=query)
+        | Q(user__email__iexact=query)
+        | Q(server__name__icontains=query)
+    )
