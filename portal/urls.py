@@ -1,11 +1,10 @@
 """Every address of the portal."""
 
+from django.contrib import admin
 from django.urls import include, path
-
-from portal import health
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from portal import views
+from portal import health, mailbox, overview, views
 from portal.ui import views as ui_views
 
 urlpatterns = [
@@ -18,7 +17,19 @@ urlpatterns = [
     path("", views.landing, name="landing"),
     path("theme/", ui_views.theme, name="theme"),
     path("styleguide/", ui_views.styleguide, name="styleguide"),
-    path("accounts/", include("allauth.urls")),
+    path("c/<slug:slug>/keys/", include("keys.urls")),
+    path("", include("portal.audit.urls")),
+    path("staff/", include("portal.staff.urls")),
+    path("admin/", admin.site.urls),
+    path("c/<slug:slug>/webhooks/", include("keys.webhooks.urls")),
+    path("", include("portal.accounts.urls")),
+    path("", include("portal.companies.urls")),
+    path("", include("portal.billing.urls")),
+    path("c/<slug:slug>/", overview.overview, name="company"),
+    path("mailbox/", mailbox.mailbox, name="mailbox"),
+    path("mailbox/clear/", mailbox.clear, name="mailbox_clear"),
+    path("mailbox/<str:mail_id>/", mailbox.mail, name="mail"),
+    path("mailbox/<str:mail_id>/html/", mailbox.mail_html, name="mail_html"),
 ]
 
 handler400 = "portal.views.bad_request"
