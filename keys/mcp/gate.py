@@ -31,7 +31,15 @@ if TYPE_CHECKING:
     from keys.mcp.login import SignIn
 
 PUBLIC_METHODS: Final = frozenset(
-    {"initialize", "ping", "tools/list", "prompts/list", "resources/list", "server/discover"}
+    {
+        "initialize",
+        "ping",
+        "tools/list",
+        "prompts/list",
+        "resources/list",
+        "resources/templates/list",
+        "server/discover",
+    }
 )
 _TOOL_NAMES: Final = frozenset(tool["name"] for tool in TOOLS)
 

@@ -78,6 +78,9 @@ def build_server(portal: PortalAPI) -> Server[Any]:
             contents=[types.TextResourceContents(uri=params.uri, mime_type=resource.mime_type, text=text)]
         )
 
+    async def list_templates(_context: ServerRequestContext[Any], _params: Any) -> types.ListResourceTemplatesResult:
+        return types.ListResourceTemplatesResult(resource_templates=[])
+
     async def list_prompts(_context: ServerRequestContext[Any], _params: Any) -> types.ListPromptsResult:
         return types.ListPromptsResult(prompts=listed_prompts())
 
@@ -98,11 +101,17 @@ def build_server(portal: PortalAPI) -> Server[Any]:
         version=VERSION,
         title="Latchkey",
         instructions=INSTRUCTIONS,
-        cache_hints={"tools/list": _PUBLIC, "prompts/list": _PUBLIC, "resources/list": _PUBLIC},
+        cache_hints={
+            "tools/list": _PUBLIC,
+            "prompts/list": _PUBLIC,
+            "resources/list": _PUBLIC,
+            "resources/templates/list": _PUBLIC,
+        },
         get_tool_input_schema=lambda name: BY_NAME[name].arguments.model_json_schema() if name in BY_NAME else None,
         on_list_tools=list_tools,
         on_call_tool=call_tool,
         on_list_resources=list_resources,
+        on_list_resource_templates=list_templates,
         on_read_resource=read_resource,
         on_list_prompts=list_prompts,
         on_get_prompt=get_prompt,
