@@ -8,12 +8,21 @@ from typing import Any
 
 from celery import Celery
 from celery.signals import beat_init, celeryd_init
+from kombu import Exchange, Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
 app = Celery("latchkey")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@app.on_after_configure.connect
+def _name_queues(sender: Celery, **_: Any) -> None:
+    """Have every worker take from every queue that a task is routed to, unless told otherwise by `--queues`."""
+    routed = {route["queue"] for route in (sender.conf.task_routes or {}).values()}
+    names = [sender.conf.task_default_queue, *sorted(routed - {sender.conf.task_default_queue})]
+    sender.conf.task_queues = [Queue(name, Exchange(name), routing_key=name) for name in names]
 
 
 @app.on_after_configure.connect

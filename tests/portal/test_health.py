@@ -148,6 +148,14 @@ def test_beat_sends_the_heartbeat_to_the_application_that_the_worker_runs():
     assert entry["schedule"] < health.WORKER_LATE_AFTER / 2
 
 
+def test_a_worker_takes_from_every_queue_that_a_task_is_routed_to():
+    from portal.celery import app
+
+    routed = {route["queue"] for route in configured.CELERY_TASK_ROUTES.values()}
+    assert routed
+    assert set(app.amqp.queues) == {configured.CELERY_TASK_DEFAULT_QUEUE, *routed}
+
+
 def test_the_file_queue_is_for_this_user_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     from portal.celery import _make_queue, app
 
