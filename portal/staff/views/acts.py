@@ -5,9 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
+
+
+def posted(request: HttpRequest) -> QueryDict | None:
+    """What a form was sent with; None for a form that is only shown."""
+    return request.POST if request.method == "POST" else None
 
 
 def act_page(

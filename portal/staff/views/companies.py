@@ -18,7 +18,7 @@ from portal.cursors import paginate
 from portal.staff import selectors
 from portal.staff.access import staff_actor, staff_page
 from portal.staff.forms import CompanyFilter, ConfirmForm, ReasonForm
-from portal.staff.views.acts import act_page
+from portal.staff.views.acts import act_page, posted
 from portal.staff.views.dashboard import target_page
 
 PAGE = 50
@@ -63,7 +63,7 @@ def suspend(request: HttpRequest, company_id: str) -> HttpResponse:
     found = get_object_or_404(Company, pk=company_id)
     if not found.is_active:
         return redirect("staff:company", found.pk)
-    form = ReasonForm(request.POST or None)
+    form = ReasonForm(posted(request))
     if request.method == "POST" and form.is_valid():
         try:
             suspend_company(company=found, reason=form.reason, actor=staff_actor(request))

@@ -15,7 +15,7 @@ from portal.accounts.models import User
 from portal.accounts.reauthentication import recent_sign_in_required
 from portal.staff.access import staff_actor, staff_page
 from portal.staff.forms import CredentialForm, RevokeForm, RotateForm
-from portal.staff.views.acts import act_page
+from portal.staff.views.acts import act_page, posted
 
 
 @staff_page
@@ -23,7 +23,7 @@ from portal.staff.views.acts import act_page
 def new(request: HttpRequest, server_id: str) -> HttpResponse:
     """Make a credential with which the server calls the verify API."""
     server = get_object_or_404(McpServer, pk=server_id)
-    form = CredentialForm(request.POST or None)
+    form = CredentialForm(posted(request))
     if request.method == "POST" and form.is_valid():
         assert isinstance(request.user, User)
         try:
@@ -50,7 +50,7 @@ def new(request: HttpRequest, server_id: str) -> HttpResponse:
 def rotate(request: HttpRequest, server_id: str, credential_id: str) -> HttpResponse:
     """Give a credential a new value; the old one is accepted for a while."""
     credential = _credential(server_id, credential_id)
-    form = RotateForm(request.POST or None)
+    form = RotateForm(posted(request))
     if request.method == "POST" and form.is_valid():
         try:
             new_value, token = rotate_credential(
@@ -77,7 +77,7 @@ def revoke(request: HttpRequest, server_id: str, credential_id: str) -> HttpResp
     credential = _credential(server_id, credential_id)
     if credential.revoked_at:
         return redirect("staff:server", server_id)
-    form = RevokeForm(request.POST or None)
+    form = RevokeForm(posted(request))
     if request.method == "POST" and form.is_valid():
         revoke_credential(credential=credential, reason=form.reason, actor=staff_actor(request))
         messages.success(request, _("%(credential)s is revoked.") % {"credential": credential.name})

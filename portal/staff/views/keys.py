@@ -29,7 +29,7 @@ from portal.staff import selectors
 from portal.staff.access import staff_actor, staff_page
 from portal.staff.forms import FindForm, KeyFilter, RevokeForm, RevokeManyForm
 from portal.staff.services import note_key_viewed
-from portal.staff.views.acts import act_page
+from portal.staff.views.acts import act_page, posted
 from portal.staff.views.dashboard import target_page
 
 PAGE: Final = 50
@@ -148,7 +148,7 @@ def revoke(request: HttpRequest, key_id: str) -> HttpResponse:
     found = _key_or_404(key_id)
     if found.revoked_at:
         return redirect("staff:key", found.pk)
-    form = RevokeForm(request.POST or None)
+    form = RevokeForm(posted(request))
     if request.method == "POST" and form.is_valid():
         revoke_key(key=found, reason=form.reason, actor=staff_actor(request))
         messages.success(request, _("%(key)s is revoked: it is refused from now on.") % {"key": found.name})
@@ -191,8 +191,8 @@ def revoke_selected(request: HttpRequest) -> HttpResponseBase:
 
 def _revoke_selected(request: HttpRequest, selected: list[Key]) -> HttpResponse:
     number = len(selected)
-    posted = request.POST or None
-    form = RevokeManyForm(posted, number=number) if number > QUICK else RevokeForm(posted)
+    data = posted(request)
+    form = RevokeManyForm(data, number=number) if number > QUICK else RevokeForm(data)
     if request.method == "POST" and form.is_valid():
         done = revoke_keys(
             key_ids=[key.pk for key in selected],

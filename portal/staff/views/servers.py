@@ -20,7 +20,7 @@ from portal.cursors import paginate
 from portal.staff import selectors
 from portal.staff.access import staff_actor, staff_page
 from portal.staff.forms import CatalogueForm, ConfirmForm, ServerFilter, ServerForm, StopForm, ToolRows, tools_of
-from portal.staff.views.acts import act_page
+from portal.staff.views.acts import act_page, posted
 from portal.staff.views.dashboard import target_page
 
 PAGE = 50
@@ -72,10 +72,10 @@ def _server_page(request: HttpRequest, found: McpServer | None) -> HttpResponse:
     if found:
         initial = {name: getattr(found, name) for name in ("name", "title", "url")}
         initial["alternate_urls"] = "\n".join(found.alternate_urls)
-    posted = request.POST or None
-    form = ServerForm(posted, initial=initial)
-    rows = ToolRows(posted, initial=found.tools if found else [], prefix="tools")
-    catalogue = CatalogueForm(posted)
+    data = posted(request)
+    form = ServerForm(data, initial=initial)
+    rows = ToolRows(data, initial=found.tools if found else [], prefix="tools")
+    catalogue = CatalogueForm(data)
     # Every part is checked, so that all that is wrong is said at once.
     if request.method == "POST" and all([form.is_valid(), rows.is_valid(), catalogue.is_valid()]):
         pasted = catalogue.cleaned_data["catalogue"]
@@ -104,7 +104,7 @@ def _server_page(request: HttpRequest, found: McpServer | None) -> HttpResponse:
 def stop(request: HttpRequest, server_id: str) -> HttpResponse:
     """Emergency stop: refuse every key for the server from now on."""
     found = _server(server_id)
-    form = StopForm(request.POST or None)
+    form = StopForm(posted(request))
     if request.method == "POST" and form.is_valid():
         stop_server(server=found, reason=form.cleaned_data["reason"], actor=staff_actor(request))
         messages.success(request, _("%(server)s is stopped: every key is refused there.") % {"server": found})
