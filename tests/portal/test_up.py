@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from portal.management.commands.up import answers, require_free
+from portal.management.commands.up import require_free
+from portal.probe import answers
 from portal.supervisor import AlreadyRunning, CannotStart, Process, Supervisor, hold, rotate
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -6,8 +6,6 @@ import os
 import socket
 import sys
 import time
-import urllib.error
-import urllib.request
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -26,11 +24,11 @@ from portal.accounts.models import User
 from portal.audit.actors import SYSTEM
 from portal.checks import refuse_unsafe_production
 from portal.management.commands import demo
+from portal.probe import answers
 from portal.supervisor import AlreadyRunning, CannotStart, Process, Supervisor, hold
 
 CREDENTIAL = "manage.py up"
 START_SECONDS = 90.0
-_open = urllib.request.build_opener(urllib.request.ProxyHandler({})).open  # a proxy has no business on loopback
 
 
 class Command(BaseCommand):
@@ -154,15 +152,6 @@ def make_processes(listen: str, server: McpServer) -> list[Process]:
         ),
         Process("worker", _module(worker), worker_is_healthy, {**common, "PYTHONWARNINGS": "ignore::UserWarning"}),
     ]
-
-
-def answers(url: str) -> bool:
-    """Whether `url` answers with 200 now."""
-    try:
-        with _open(url, timeout=3) as response:
-            return bool(response.status == 200)
-    except (OSError, urllib.error.HTTPError):
-        return False
 
 
 def screen(server: McpServer, seconds: float) -> str:
