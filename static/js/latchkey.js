@@ -63,6 +63,7 @@
     if (dialog instanceof HTMLDialogElement && !event.metaKey && !event.ctrlKey && !event.shiftKey) {
       event.preventDefault();
       dialog.showModal();
+      dialog.querySelector(".dialog-body :is(input, select, textarea):not([type=hidden])")?.focus();
       return;
     }
     if (event.target instanceof HTMLDialogElement) event.target.close();
