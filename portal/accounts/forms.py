@@ -5,6 +5,15 @@ from __future__ import annotations
 from typing import Any, cast
 
 from allauth.account.adapter import get_adapter
+from allauth.account.forms import (
+    AddEmailForm,
+    ChangePasswordForm,
+    LoginForm,
+    ReauthenticateForm,
+    ResetPasswordForm,
+    ResetPasswordKeyForm,
+    SetPasswordForm,
+)
 from allauth.account.forms import SignupForm as _SignupForm
 from django import forms
 from django.contrib.auth.hashers import make_password
@@ -19,7 +28,48 @@ from portal.companies.models import Currency
 from portal.names import clean_company_name, clean_name
 
 
-class SignupForm(_SignupForm):  # type: ignore[misc]
+class _Plain(forms.Form):
+    """Takes allauth's placeholders away: they say the label once more, and are gone when one types."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, field in self.fields.items():
+            field.widget.attrs.pop("placeholder", None)
+            if name in {"email", "login"}:
+                field.label = _("E-mail address")
+            if name in {"password1", "password"} and field.widget.attrs.get("autocomplete") == "new-password":
+                field.help_text = _("At least 10 characters. A few unrelated words make a good one.")
+
+
+class PlainLoginForm(_Plain, LoginForm):  # type: ignore[misc]
+    """Sign-in."""
+
+
+class PlainReauthenticateForm(_Plain, ReauthenticateForm):  # type: ignore[misc]
+    """A fresh proof of who somebody is."""
+
+
+class PlainResetPasswordForm(_Plain, ResetPasswordForm):  # type: ignore[misc]
+    """Asking for a new password."""
+
+
+class PlainResetPasswordKeyForm(_Plain, ResetPasswordKeyForm):  # type: ignore[misc]
+    """The new password, from the link in a mail."""
+
+
+class PlainChangePasswordForm(_Plain, ChangePasswordForm):  # type: ignore[misc]
+    """Another password."""
+
+
+class PlainSetPasswordForm(_Plain, SetPasswordForm):  # type: ignore[misc]
+    """The first password."""
+
+
+class PlainAddEmailForm(_Plain, AddEmailForm):  # type: ignore[misc]
+    """Another address."""
+
+
+class SignupForm(_Plain, _SignupForm):  # type: ignore[misc]
     """One page: the company and its first owner."""
 
     field_order = ["company_name", "currency", "name", "email", "password1"]
@@ -32,14 +82,8 @@ class SignupForm(_SignupForm):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        email, password = self.fields["email"], self.fields.get("password1")
-        email.label = _("E-mail address")
-        email.max_length = 254
-        email.widget.attrs["placeholder"] = ""
-        if password:
-            password.help_text = _("At least 10 characters. A few unrelated words make a good one.")
-            password.max_length = 1024
-            password.widget.attrs |= {"placeholder": "", "data-strength": "strength", "maxlength": "1024"}
+        if password := self.fields.get("password1"):
+            password.widget.attrs |= {"data-strength": "strength"}
 
     def clean_company_name(self) -> str:
         """The name, as names must be."""

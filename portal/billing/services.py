@@ -11,7 +11,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from portal.audit.models import AuditEvent
 from portal.audit.services import Target, record
-from portal.billing.cards import CardDetails, gateway
+from portal.billing.cards import BRAND_NAMES, CardDetails, gateway
 from portal.billing.errors import CardDeclined, CompanyNotReady, TooManyAttempts
 from portal.billing.models import CardConfirmation
 from portal.billing.selectors import current_card
@@ -78,7 +78,9 @@ def confirm_card(*, company: Company, card: CardDetails, replaces: str, user: Us
             "card:replaced" if old else "card:confirmed",
             actor=actor,
             company=company,
-            target=Target("card", str(confirmation.pk), str(confirmation)),
+            target=Target(
+                "card", str(confirmation.pk), f"{BRAND_NAMES.get(card.brand, '')} •••• {card.last_four}".strip()
+            ),
             data={"brand": confirmation.brand, "last_four": confirmation.last_four, "gateway": service.name},
         )
         if company.state == CompanyState.PENDING:
