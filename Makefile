@@ -1,0 +1,28 @@
+# Short names for what CONTRIBUTING.md explains. Each is one command that works without make too.
+
+PYTHON = .venv/bin/python
+
+.PHONY: help run test check lint format migrations
+
+help: ## This list
+	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/: .*## /\t/' | expand -t 14
+
+run: ## The whole portal on this machine; Ctrl-C stops it
+	python3 manage.py up
+
+test: ## The whole suite
+	python3 manage.py test
+
+check: ## Everything that CI runs
+	.ci/run
+
+lint: ## Style, types, import rules, migrations
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m mypy portal keys manage.py
+	.venv/bin/lint-imports
+	$(PYTHON) manage.py makemigrations --check --dry-run
+
+format: ## Put the style right
+	$(PYTHON) -m ruff check --fix .
+	$(PYTHON) -m ruff format .
