@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from django import forms
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from keys.webhooks import endpoints
@@ -37,6 +38,14 @@ class EndpointForm(forms.Form):
     event_types = forms.MultipleChoiceField(
         label=_("Kinds of events"), choices=EventType.choices, widget=forms.CheckboxSelectMultiple, required=False
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = cast(forms.MultipleChoiceField, self.fields["event_types"])
+        field.choices = [
+            (kind.value, format_html('{} <code class="muted small">{}</code>', kind.label, kind.value))
+            for kind in EventType
+        ]
 
     @classmethod
     def of(cls, endpoint: Endpoint) -> EndpointForm:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.db import models
 from django.db.models import Q
@@ -88,7 +89,7 @@ class Endpoint(models.Model):
         ]  # fmt: skip
 
     def __str__(self) -> str:
-        return self.description or self.url
+        return self.description or urlsplit(self.url).netloc
 
     @property
     def is_enabled(self) -> bool:

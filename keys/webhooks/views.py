@@ -13,16 +13,27 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
-from portal.accounts.reauthentication import recent_sign_in_required
 
 from keys.webhooks import endpoints, selectors, services
 from keys.webhooks.errors import EndpointOff, TooManyEndpoints
 from keys.webhooks.forms import EndpointForm, LogForm, RotateForm
 from keys.webhooks.models import Delivery, DeliveryState, Endpoint
+from portal.accounts.reauthentication import recent_sign_in_required
 from portal.audit.actors import Actor
 from portal.companies.access import CompanyRequest, company_page
 
 PAGE = 25
+# How receivers check a signature, shown beside the secret.
+EXAMPLES = [
+    (
+        "Python",
+        "from standardwebhooks import Webhook\n\npayload = Webhook(secret).verify(request.body, dict(request.headers))",
+    ),
+    (
+        "TypeScript",
+        'import { Webhook } from "standardwebhooks";\n\nconst payload = new Webhook(secret).verify(body, headers);',
+    ),
+]
 
 
 @company_page("webhook:manage")
@@ -47,7 +58,8 @@ def endpoint_new(request: CompanyRequest, slug: str) -> HttpResponse:
         except TooManyEndpoints as error:
             form.add_error(None, str(error.message))
         else:
-            return render(request, "webhooks/secret.html", {"endpoint": endpoint, "secret": secret, "is_new": True})
+            context = {"endpoint": endpoint, "secret": secret, "examples": EXAMPLES, "is_new": True}
+            return render(request, "webhooks/secret.html", context)
     return render(request, "webhooks/new.html", {"form": form})
 
 
@@ -92,7 +104,8 @@ def endpoint_rotate(request: CompanyRequest, slug: str, endpoint_id: str) -> Htt
     form = RotateForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         endpoint, secret = endpoints.rotate_secret(endpoint=endpoint, overlap=form.duration, actor=_actor(request))
-        return render(request, "webhooks/secret.html", {"endpoint": endpoint, "secret": secret})
+        context = {"endpoint": endpoint, "secret": secret, "examples": EXAMPLES}
+        return render(request, "webhooks/secret.html", context)
     return render(request, "webhooks/rotate.html", {"endpoint": endpoint, "form": form})
 
 
