@@ -1,4 +1,4 @@
-"""`Authorization: Bearer lk_live_…` (or `api_key`, `X-API-Key`): a key of the portal's own MCP server reads its data."""
+"""A key of the portal's own MCP server reads its data: `Authorization: Bearer`, `api_key` or `X-API-Key`."""
 
 from __future__ import annotations
 

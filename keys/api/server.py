@@ -31,9 +31,9 @@ class RevocationsView(MachineView):
 
     @extend_schema(
         operation_id="revocations",
-        description="What to forget since the cursor `after`: keys that were revoked, rotated out or changed, companies "
-        "that were suspended. Without `after`: the present cursor. Poll it twice a second with `If-None-Match`; nothing "
-        "new is `304`.",
+        description="What to forget since the cursor `after`: keys that were revoked, rotated out or changed, "
+        "companies that were suspended. Without `after`: the present cursor. Poll it twice a second with "
+        "`If-None-Match`; nothing new is `304`.",
         parameters=[OpenApiParameter("after", str, description="The `cursor` of the last answer.")],
         responses={200: FeedSerializer, 304: None, **{code: PROBLEMS[code] for code in (401, 429, 503)}},
     )

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from keys.api import data, login, server, verify
+from keys.api.management import keys, reads, servers
 
 urlpatterns = [
     path("keys/verify", verify.VerifyView.as_view(), name="verify"),
@@ -10,6 +11,21 @@ urlpatterns = [
     path("revocations", server.RevocationsView.as_view(), name="revocations"),
     path("usage", server.UsageReportView.as_view(), name="usage-report"),
     path("login", login.LoginView.as_view(), name="login"),
+    path("keys", keys.KeysView.as_view(), name="manage-keys"),
+    path("keys/<str:key_id>", keys.KeyView.as_view(), name="manage-key"),
+    path("keys/<str:key_id>/rotate", keys.RotateKeyView.as_view(), name="manage-key-rotate"),
+    path("keys/<str:key_id>/revoke", keys.RevokeKeyView.as_view(), name="manage-key-revoke"),
+    path("servers", servers.ServersView.as_view(), name="manage-servers"),
+    path("servers/<str:server_id>", servers.ServerView.as_view(), name="manage-server"),
+    path("servers/<str:server_id>/credentials", servers.CredentialsView.as_view(), name="manage-credentials"),
+    path(
+        "servers/<str:server_id>/credentials/<str:credential_id>/revoke",
+        servers.RevokeCredentialView.as_view(),
+        name="manage-credential-revoke",
+    ),
+    path("company", reads.CompanyView.as_view(), name="manage-company"),
+    path("company/usage", reads.UsageView.as_view(), name="manage-usage"),
+    path("audit", reads.AuditView.as_view(), name="manage-audit"),
     path("data/whoami", data.WhoAmIView.as_view(), name="data-whoami"),
     path("data/companies", data.CompaniesView.as_view(), name="data-companies"),
     path("data/users", data.UsersView.as_view(), name="data-users"),

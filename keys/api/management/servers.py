@@ -1,0 +1,165 @@
+"""/api/v1/servers: the MCP servers that a company can make keys for, and its own ones with their credentials."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import ValidationError as DjangoValidationError
+from django.http import Http404, HttpResponse
+from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+
+from keys import servers
+from keys.api.management.base import PAGING, ManagementView, actor_of, iso, page_of, with_etag
+from keys.api.management.keys import _ERRORS, _WITH_MISSING
+from keys.api.management.serializers import (
+    CredentialSerializer,
+    NewCredentialSerializer,
+    NewServerSerializer,
+    ReasonSerializer,
+    ServerPageSerializer,
+    ServerSerializer,
+    server_json,
+)
+from keys.api.verify import PROBLEMS, json_response
+from keys.models import ManagementScope, McpServer, ServerCredential
+from keys.selectors import visible_servers
+
+_READ, _WRITE = ManagementScope.SERVERS_READ.value, ManagementScope.SERVERS_WRITE.value
+
+
+@extend_schema(tags=["servers"])
+class ServersView(ManagementView):
+    """MCP servers."""
+
+    scopes = {"GET": _READ, "POST": _WRITE}
+
+    @extend_schema(
+        operation_id="list_servers",
+        description="Everyone's MCP servers and the company's own.",
+        parameters=PAGING,
+        responses={200: ServerPageSerializer, **_ERRORS},
+    )
+    def get(self, request: Request) -> HttpResponse:
+        """List."""
+        found, following = page_of(request, visible_servers(request.auth.company))
+        return json_response({"results": [server_json(server) for server in found], "next": following})
+
+    @extend_schema(
+        operation_id="register_server",
+        description="Registers an MCP server for the company alone.",
+        request=NewServerSerializer,
+        responses={201: ServerSerializer, **_WITH_MISSING},
+    )
+    def post(self, request: Request) -> HttpResponse:
+        """Register."""
+        serializer = NewServerSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        try:
+            server = servers.register_server(
+                company=request.auth.company, actor=actor_of(request), **serializer.validated_data
+            )
+        except DjangoValidationError as error:
+            raise ValidationError(error.message_dict) from None
+        return with_etag(server_json(server), status=201)
+
+
+class OwnServerView(ManagementView):
+    """Base of the views of a company's own server."""
+
+    def server(self, request: Request, server_id: str) -> McpServer:
+        """The company's own server `server_id`. Raises Http404: everyone's servers are the operator's."""
+        found: McpServer | None = request.auth.company.servers.filter(pk=server_id, archived_at=None).first()
+        if found is None:
+            raise Http404
+        return found
+
+
+@extend_schema(tags=["servers"])
+class ServerView(ManagementView):
+    """One MCP server."""
+
+    scopes = {"GET": _READ}
+
+    @extend_schema(
+        operation_id="get_server", description="One MCP server.", responses={200: ServerSerializer, **_WITH_MISSING}
+    )
+    def get(self, request: Request, server_id: str) -> HttpResponse:
+        """Show."""
+        found = visible_servers(request.auth.company).filter(pk=server_id).first()
+        if found is None:
+            raise Http404
+        return with_etag(server_json(found))
+
+
+@extend_schema(tags=["servers"])
+class CredentialsView(OwnServerView):
+    """Credentials of the company's own server."""
+
+    scopes = {"GET": _READ, "POST": _WRITE}
+
+    @extend_schema(
+        operation_id="list_credentials",
+        description="The credentials of the company's own MCP server.",
+        responses={200: CredentialSerializer(many=True), **_WITH_MISSING},
+    )
+    def get(self, request: Request, server_id: str) -> HttpResponse:
+        """List."""
+        found = self.server(request, server_id).credentials.order_by("-created_at")[:100]
+        return json_response({"results": [credential_json(credential) for credential in found]})
+
+    @extend_schema(
+        operation_id="create_credential",
+        description="Makes a credential with which the server calls the verify API; `value` is shown this once.",
+        request=NewCredentialSerializer,
+        responses={201: CredentialSerializer, **_WITH_MISSING},
+    )
+    def post(self, request: Request, server_id: str) -> HttpResponse:
+        """Create."""
+        serializer = NewCredentialSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        credential, token = servers.create_credential(
+            server=self.server(request, server_id),
+            name=serializer.validated_data["name"],
+            actor=actor_of(request),
+            created_by=request.auth.membership.user,
+        )
+        return with_etag(credential_json(credential) | {"value": token.text}, status=201)
+
+
+@extend_schema(tags=["servers"])
+class RevokeCredentialView(OwnServerView):
+    """Revocation of a credential."""
+
+    scopes = {"POST": _WRITE}
+
+    @extend_schema(
+        operation_id="revoke_credential",
+        description="Refuses the credential from now on. Safe to repeat.",
+        request=ReasonSerializer,
+        responses={200: CredentialSerializer, **_WITH_MISSING, 400: PROBLEMS[400]},
+    )
+    def post(self, request: Request, server_id: str, credential_id: str) -> HttpResponse:
+        """Revoke."""
+        serializer = ReasonSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        credential = self.server(request, server_id).credentials.filter(pk=credential_id).first()
+        if credential is None:
+            raise Http404
+        revoked = servers.revoke_credential(
+            credential=credential, reason=serializer.validated_data["reason"], actor=actor_of(request)
+        )
+        return with_etag(credential_json(revoked))
+
+
+def credential_json(credential: ServerCredential) -> dict[str, Any]:
+    """`credential` as CredentialSerializer describes it, without its value."""
+    return {
+        "id": credential.pk,
+        "name": credential.name,
+        "hint": credential.hint,
+        "state": credential.state.value,
+        "created_at": iso(credential.created_at),
+        "last_used_at": iso(credential.last_used_at),
+    }
