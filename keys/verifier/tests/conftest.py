@@ -7,7 +7,6 @@ import time
 
 import pytest
 from fake_portal import FakePortal
-
 from latchkey import AsyncVerifier, Verifier
 
 

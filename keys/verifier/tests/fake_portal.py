@@ -30,6 +30,7 @@ class FakePortal:
         self.cache_seconds = 30
         self.before_answer = lambda path: None
         self.lock = threading.Lock()
+        self.gone = False
         portal = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -71,6 +72,10 @@ class FakePortal:
         self.thread.start()
 
     def stop(self):
+        """Gone: no new connections, and those that are open get no answer."""
+        if self.gone:
+            return
+        self.gone = True
         self.server.shutdown()
         self.server.server_close()
         self.thread.join()
@@ -102,8 +107,8 @@ class FakePortal:
             return {**refused, "code": "REVOKED", "message": "This key was revoked; create a new one in the portal."}
         tool = question.get("tool")
         if tool is not None and not {"tools:*", f"tool:{tool}"} & set(record["scopes"]):
-            return {**refused, "code": "INSUFFICIENT_SCOPE", "message": "The key does not have the scope for this tool.",
-                    "required_scope": f"tool:{tool}"}  # fmt: skip
+            message = "The key does not have the scope for this tool."
+            return {**refused, "code": "INSUFFICIENT_SCOPE", "message": message, "required_scope": f"tool:{tool}"}
         limit = None
         if record["remaining"] is not None:
             if record["remaining"] == 0:
@@ -122,6 +127,8 @@ class FakePortal:
         }  # fmt: skip
 
     def answer(self, method, path, query, body, headers):
+        if self.gone:
+            return None, {}, None
         data = json.loads(body) if body else query
         with self.lock:
             self.asked.append((path, data))
