@@ -291,3 +291,26 @@ class IdempotentRequest(models.Model):
 
     def __str__(self) -> str:
         return f"{self.idempotency_key} → {self.resource_id}"
+
+
+class NoticeKind(models.TextChoices):
+    """What people are told of a key before it ends."""
+
+    EXPIRES_IN_14_DAYS = "14d", _("expires in 14 days")
+    EXPIRES_IN_3_DAYS = "3d", _("expires in 3 days")
+    EXPIRED = "0d", _("has expired")
+    OLD_VALUE_IN_USE = "overlap", _("its old value is still in use and ends soon")
+
+
+class KeyNotice(models.Model):
+    """A notice that was sent: each is sent once, however often its task runs."""
+
+    key = models.ForeignKey(Key, on_delete=models.CASCADE, related_name="notices")
+    kind = models.CharField(max_length=8, choices=NoticeKind)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["key", "kind"], name="key_notice_once")]
+
+    def __str__(self) -> str:
+        return f"{self.key_id} {self.kind}"

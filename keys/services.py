@@ -12,7 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from keys import addresses, feed, scopes, tokens
+from keys import addresses, events, feed, scopes, tokens
 from keys.errors import (
     AddressInvalid,
     AlreadyRotated,
@@ -24,6 +24,7 @@ from keys.errors import (
     ServerUnavailable,
 )
 from keys.models import CredentialState, Key, McpServer
+from keys.webhooks.models import EventType
 from portal.audit.services import Target, record, record_many
 from portal.companies.models import Company, Membership
 from portal.companies.roles import may
@@ -77,6 +78,7 @@ def create_key(
         per_month=per_month,
     )
     record("key:created", actor=actor, company=company, target=target(key), data=_facts(key))
+    events.tell(EventType.KEY_CREATED, [key])
     return key, token
 
 
@@ -119,6 +121,7 @@ def rotate_key(*, key: Key, overlap: timedelta, actor: Actor) -> tuple[Key, toke
     facts = _facts(new) | {"replaces": old.pk, "overlap_ends_at": old.overlap_ends_at.isoformat()}
     record("key:rotated", actor=actor, company=company, target=target(old), data=facts | {"replaced_by": new.pk})
     feed.publish([feed.Forget(old.server_id, key_id=old.pk)])
+    events.tell(EventType.KEY_ROTATED, [old], replaced_by=new.pk, overlap_ends_at=old.overlap_ends_at.isoformat())
     return new, token
 
 
@@ -163,6 +166,7 @@ def update_key(*, key: Key, actor: Actor, **changes: Any) -> Key:
         facts = {field: {"from": before[field], "to": value} for field, value in changed.items()}
         record("key:updated", actor=actor, company=key.company_id, target=target(key), data=facts)
         feed.publish([feed.Forget(key.server_id, key_id=key.pk)])
+        events.tell(EventType.KEY_UPDATED, [key], changed=sorted(changed))
     return key
 
 
@@ -202,6 +206,7 @@ def _revoke_batch(ids: list[str], reason: str, actor: Actor, incident_id: str) -
         items = [(target(key), {"server": key.server_id}) for key in group]
         record_many(items, "key:revoked", actor=actor, company=company_id, reason=reason, incident_id=incident_id)
     feed.publish(feed.Forget(key.server_id, key_id=key.pk) for key in keys)
+    events.tell(EventType.KEY_REVOKED, keys, reason=reason)
     return len(keys)
 
 

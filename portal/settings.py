@@ -170,6 +170,9 @@ CELERY_TASK_ROUTES: dict[str, Any] = {"webhooks.*": {"queue": "webhooks"}}
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "heartbeat": {"task": "portal.tasks.heartbeat", "schedule": 5.0, "options": {"expires": 15}},
+    "key-notices": {"task": "keys.notices", "schedule": 600.0, "options": {"expires": 600}},
+    "keys-purge": {"task": "keys.purge", "schedule": crontab(minute=35)},
+    "usage-purge": {"task": "usage.purge", "schedule": crontab(hour=3, minute=50)},
     "webhooks-sweep": {"task": "webhooks.sweep", "schedule": 5.0, "options": {"expires": 15}},
     "webhooks-tell-owners": {"task": "webhooks.tell_owners", "schedule": 60.0, "options": {"expires": 60}},
     "webhooks-purge": {"task": "webhooks.purge", "schedule": crontab(hour=3, minute=20)},
@@ -193,7 +196,16 @@ LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "landing"
 ACCOUNT_ADAPTER = "portal.accounts.adapter.AccountAdapter"
-ACCOUNT_FORMS = {"signup": "portal.accounts.forms.SignupForm"}
+ACCOUNT_FORMS = {
+    "signup": "portal.accounts.forms.SignupForm",
+    "login": "portal.accounts.forms.PlainLoginForm",
+    "reauthenticate": "portal.accounts.forms.PlainReauthenticateForm",
+    "reset_password": "portal.accounts.forms.PlainResetPasswordForm",
+    "reset_password_from_key": "portal.accounts.forms.PlainResetPasswordKeyForm",
+    "change_password": "portal.accounts.forms.PlainChangePasswordForm",
+    "set_password": "portal.accounts.forms.PlainSetPasswordForm",
+    "add_email": "portal.accounts.forms.PlainAddEmailForm",
+}
 USERSESSIONS_ADAPTER = "portal.accounts.adapter.SessionsAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}

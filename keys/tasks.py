@@ -1,0 +1,26 @@
+"""Celery tasks of keys."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from celery import shared_task
+from django.utils import timezone
+
+from keys import feed, notices
+from keys.models import IdempotentRequest
+
+IDEMPOTENCY_KEPT = timedelta(days=2)
+
+
+@shared_task(name="keys.notices")
+def send_notices() -> int:
+    """Tell people of keys that end, each once."""
+    return notices.send_due()
+
+
+@shared_task(name="keys.purge")
+def purge() -> int:
+    """Forget old feed events and idempotency keys."""
+    old = IdempotentRequest.objects.filter(created_at__lt=timezone.now() - IDEMPOTENCY_KEPT)
+    return feed.purge() + old.delete()[0]
