@@ -13,7 +13,6 @@ from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
-from kombu.entity import Queue
 
 from portal import env
 
@@ -163,9 +162,8 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TIMEZONE = "UTC"
-# A worker takes from every queue unless told otherwise (-Q). Webhooks have one of their own: slow receivers then hold
-# up nothing else, and its worker can stand where outgoing requests are allowed.
-CELERY_TASK_QUEUES = [Queue("latchkey"), Queue("webhooks")]
+# Webhooks have a queue of their own: slow receivers then hold up nothing else, and its worker can stand where outgoing
+# requests are allowed. portal/celery.py has workers take from every queue named here.
 CELERY_TASK_ROUTES: dict[str, Any] = {"webhooks.*": {"queue": "webhooks"}}
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
