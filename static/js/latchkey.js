@@ -221,6 +221,10 @@
       if (input.value) input.dispatchEvent(new Event("input", { bubbles: true }));
     }
   };
+  if (document.querySelector("[data-swagger]")) {
+    const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+    root.classList.toggle("dark-mode", dark);
+  }
   prepare(document);
   document.addEventListener("htmx:load", (event) => prepare(event.target));
 })();

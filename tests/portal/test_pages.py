@@ -231,5 +231,12 @@ def _look(url: str) -> list[str]:
     return faults
 
 
+def test_the_api_reference_has_no_inline_script_or_style(client: Client, db: None) -> None:
+    html = client.get("/api/docs/").content.decode()
+    assert "<style" not in html
+    assert html.count("<script") == html.count("<script src=")
+    assert 'id="swagger-ui"' in html
+
+
 def test_a_member_of_staff_finds_the_staff_pages(staff_client: Client, staff: User) -> None:
     assert 'href="/staff/"' in staff_client.get("/").content.decode()
