@@ -72,7 +72,7 @@ def database(name: str, default: str) -> dict[str, Any]:
                 "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=20000;",
             },
             # A file, so that tests with several threads meet the locking that the product meets.
-            "TEST": {"NAME": f"{unquote(parts.path)}.test"},
+            "TEST": {"NAME": f"{unquote(parts.path)}.test-{os.getpid()}"},
         }
     if parts.scheme in {"postgres", "postgresql"}:
         return {
