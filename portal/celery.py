@@ -8,7 +8,7 @@ from typing import Any
 
 from celery import Celery
 from celery.signals import beat_init, celeryd_init
-from kombu import Exchange, Queue
+from kombu.entity import Exchange, Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
