@@ -13,6 +13,7 @@ from allauth.usersessions.adapter import DefaultUserSessionsAdapter
 from django.contrib import messages
 from django.core.mail import EmailMessage, EmailMultiAlternatives
 from django.db import transaction
+from django.db.transaction import on_commit
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -62,7 +63,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         may lie in the broker.
         """
         message = self.render_mail(template_prefix, email, context | {"email": email, "request": self.request})
-        transaction.on_commit(partial(self._send, message))
+        on_commit(partial(self._send, message))
 
     def _send(self, message: EmailMessage) -> None:
         try:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from allauth.account.signals import email_changed, user_logged_in
-from allauth.mfa.signals import authenticator_added, authenticator_removed, authenticator_reset
+from allauth.core import context
+from allauth.mfa.models import Authenticator
 from django.db import transaction
+from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 from django.http import HttpRequest
 
@@ -30,16 +32,21 @@ def address_changed(sender: Any, request: HttpRequest, user: User, from_email_ad
             note(user, "account:email_changed", Actor.user(user, request))
 
 
-@receiver(authenticator_added, dispatch_uid="accounts.factor_added")
-@receiver(authenticator_reset, dispatch_uid="accounts.factor_reset")
-def factor_added(sender: Any, request: HttpRequest, user: User, authenticator: Any, **kwargs: Any) -> None:
-    """A second factor was added, or recovery codes were made anew."""
-    with transaction.atomic():
-        note(user, "account:factor_added", Actor.user(user, request), factor=authenticator.type)
+# allauth's own signals of second factors come after the commit; these come in the transaction of the act.
+@receiver(post_save, sender=Authenticator, dispatch_uid="accounts.factor_added")
+def factor_added(sender: Any, instance: Authenticator, created: bool, **kwargs: Any) -> None:
+    """A second factor was added, or recovery codes were made."""
+    if created:
+        _note_factor("account:factor_added", instance)
 
 
-@receiver(authenticator_removed, dispatch_uid="accounts.factor_removed")
-def factor_removed(sender: Any, request: HttpRequest, user: User, authenticator: Any, **kwargs: Any) -> None:
+@receiver(post_delete, sender=Authenticator, dispatch_uid="accounts.factor_removed")
+def factor_removed(sender: Any, instance: Authenticator, **kwargs: Any) -> None:
     """A second factor was removed."""
-    with transaction.atomic():
-        note(user, "account:factor_removed", Actor.user(user, request), factor=authenticator.type)
+    _note_factor("account:factor_removed", instance)
+
+
+@transaction.atomic
+def _note_factor(action: str, authenticator: Authenticator) -> None:
+    user = cast(User, authenticator.user)
+    note(user, action, Actor.user(user, context.request), factor=authenticator.type)

@@ -74,13 +74,12 @@ def confirm_card(*, company: Company, card: CardDetails, replaces: str, user: Us
             cardholder=card.cardholder,
             confirmed_by=user,
         )
+        label = f"{BRAND_NAMES.get(card.brand, '')} •••• {card.last_four}".strip()
         record(
             "card:replaced" if old else "card:confirmed",
             actor=actor,
             company=company,
-            target=Target(
-                "card", str(confirmation.pk), f"{BRAND_NAMES.get(card.brand, '')} •••• {card.last_four}".strip()
-            ),
+            target=Target("card", str(confirmation.pk), label),
             data={"brand": confirmation.brand, "last_four": confirmation.last_four, "gateway": service.name},
         )
         if company.state == CompanyState.PENDING:
