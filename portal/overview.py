@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -11,7 +12,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
-from keys.models import CredentialState
+from keys.models import CredentialQuerySet, CredentialState
 from keys.selectors import company_keys
 from portal.audit.selectors import company_events
 from portal.audit.sentences import line
@@ -39,7 +40,7 @@ class Step:
 def overview(request: CompanyRequest, slug: str) -> HttpResponse:
     """The overview of a company."""
     company, membership = request.company, request.membership
-    keys = company_keys(company)
+    keys = cast(CredentialQuerySet, company_keys(company))
     steps = checklist(request)
     card = current_card(company)
     events = company_events(company)[:RECENT] if membership.may("audit:view") else []
@@ -98,5 +99,5 @@ def checklist(request: CompanyRequest) -> list[Step]:
 
 
 def _first_key(company: Company) -> str:
-    key = company_keys(company).usable().first()
+    key = cast(CredentialQuerySet, company_keys(company)).usable().first()
     return reverse("keys:detail", kwargs={"slug": company.slug, "key_id": key.pk}) if key else ""

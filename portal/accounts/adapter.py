@@ -28,7 +28,7 @@ from portal.companies.models import CompanyState
 logger = logging.getLogger(__name__)
 
 
-class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
+class AccountAdapter(DefaultAccountAdapter):
     """allauth's account adapter."""
 
     def get_login_redirect_url(self, request: HttpRequest) -> str:
@@ -88,7 +88,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return cast(bool, super().confirm_email(request, email_address))
 
 
-class SessionsAdapter(DefaultUserSessionsAdapter):  # type: ignore[misc]
+class SessionsAdapter(DefaultUserSessionsAdapter):
     """allauth's adapter for lists of sessions."""
 
     @transaction.atomic

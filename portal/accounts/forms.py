@@ -41,35 +41,35 @@ class _Plain(forms.Form):
                 field.help_text = _("At least 10 characters. A few unrelated words make a good one.")
 
 
-class PlainLoginForm(_Plain, LoginForm):  # type: ignore[misc]
+class PlainLoginForm(_Plain, LoginForm):
     """Sign-in."""
 
 
-class PlainReauthenticateForm(_Plain, ReauthenticateForm):  # type: ignore[misc]
+class PlainReauthenticateForm(_Plain, ReauthenticateForm):
     """A fresh proof of who somebody is."""
 
 
-class PlainResetPasswordForm(_Plain, ResetPasswordForm):  # type: ignore[misc]
+class PlainResetPasswordForm(_Plain, ResetPasswordForm):
     """Asking for a new password."""
 
 
-class PlainResetPasswordKeyForm(_Plain, ResetPasswordKeyForm):  # type: ignore[misc]
+class PlainResetPasswordKeyForm(_Plain, ResetPasswordKeyForm):
     """The new password, from the link in a mail."""
 
 
-class PlainChangePasswordForm(_Plain, ChangePasswordForm):  # type: ignore[misc]
+class PlainChangePasswordForm(_Plain, ChangePasswordForm):
     """Another password."""
 
 
-class PlainSetPasswordForm(_Plain, SetPasswordForm):  # type: ignore[misc]
+class PlainSetPasswordForm(_Plain, SetPasswordForm):
     """The first password."""
 
 
-class PlainAddEmailForm(_Plain, AddEmailForm):  # type: ignore[misc]
+class PlainAddEmailForm(_Plain, AddEmailForm):
     """Another address."""
 
 
-class SignupForm(_Plain, _SignupForm):  # type: ignore[misc]
+class SignupForm(_Plain, _SignupForm):
     """One page: the company and its first owner."""
 
     field_order = ["company_name", "currency", "name", "email", "password1"]
@@ -95,7 +95,7 @@ class SignupForm(_Plain, _SignupForm):  # type: ignore[misc]
 
     def clean(self) -> dict[str, Any]:
         """Refuse a password that is like the person's or the company's name."""
-        cleaned = super().clean()
+        cleaned = super().clean() or {}
         password = cleaned.get("password1")
         if password and "password1" not in self.errors:
             for source, said in (
@@ -106,7 +106,7 @@ class SignupForm(_Plain, _SignupForm):  # type: ignore[misc]
                     UserAttributeSimilarityValidator(("name",)).validate(password, User(name=cleaned.get(source, "")))
                 except forms.ValidationError:
                     self.add_error("password1", said)
-        return cast(dict[str, Any], cleaned)
+        return cleaned
 
     def try_save(self, request: HttpRequest) -> tuple[User | None, HttpResponse | None]:
         """Register, or with a known address answer the same, after the same work."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from allauth.account.models import EmailAddress
 from django.db import transaction
 
 from portal.audit.services import Target, record
@@ -21,7 +22,7 @@ def register(*, user: User, company_name: str, currency: str, actor: Actor) -> C
     """Save the new `user`, whose password is set already, with an unconfirmed address and a company of their own."""
     user.name = clean_name(user.name)
     user.save()
-    user.emailaddress_set.create(email=user.email, primary=True, verified=False)
+    EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=False)
     note(user, "account:created", actor)
     return create_company(name=company_name, currency=currency, owner=user, actor=actor)
 
