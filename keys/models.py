@@ -217,7 +217,8 @@ class Key(Credential):
             models.Index(fields=["server", "-created_at"], name="key_server_latest"),
             models.Index(fields=["-created_at", "id"], name="key_latest"),
             models.Index(fields=["expires_at"], name="key_expiring", condition=Q(revoked_at__isnull=True)),
-            models.Index(fields=["revoked_at"], name="key_revoked"),
+            # Partial: with the rows that are not revoked in it, SQLite would choose it for "not revoked".
+            models.Index(fields=["revoked_at"], name="key_revoked", condition=Q(revoked_at__isnull=False)),
         ]
 
     def may_be_managed_by(self, user: User, role_may_manage_any: bool, role_may_manage_own: bool) -> bool:
