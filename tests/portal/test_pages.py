@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,17 +13,6 @@ from django.test import Client, override_settings
 from django.urls import include, path
 
 from portal.accounts.models import User
-
-CHROMIUM = Path("/usr/bin/chromium")
-QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 def _raise(error: Exception) -> Any:
@@ -167,7 +154,7 @@ def test_a_lost_database_asks_to_come_back(browser: Client) -> None:
     assert browser.get("/503/")["Retry-After"] == "2"
 
 
-# --- Style guide and the whole, looked at by a browser ---------------------------------------------------------------
+# --- Style guide and API reference ---------------------------------------------------------------------------------
 
 
 def test_the_style_guide_shows_every_component(client: Client, db: None) -> None:
@@ -189,46 +176,6 @@ def test_the_style_guide_shows_every_component(client: Client, db: None) -> None
 def test_the_style_guide_is_not_in_production(client: Client, db: None) -> None:
     with override_settings(PRODUCTION=True):
         assert client.get("/styleguide/").status_code == 404
-
-
-@pytest.mark.browser
-@pytest.mark.skipif(not CHROMIUM.exists(), reason="needs /usr/bin/chromium")
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("address", ["/", "/styleguide/", "/no/such/page/"])
-def test_pages_are_accessible_and_fit_in_both_themes_and_widths(live_server: Any, address: str) -> None:
-    # The browser's event loop lives in a thread of its own: Django refuses queries beside one.
-    with ThreadPoolExecutor(1) as thread:
-        faults = thread.submit(_look, live_server.url + address).result()
-    assert faults == []
-
-
-def _look(url: str) -> list[str]:
-    """What is wrong with the page: axe's violations, overflow, errors of the policy and of scripts."""
-    from axe_playwright_python.sync_playwright import Axe
-    from playwright.sync_api import sync_playwright
-
-    faults: list[str] = []
-    with sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=str(CHROMIUM), args=QUIET)
-        for width, theme in [(1280, "light"), (1280, "dark"), (360, "light"), (360, "dark")]:
-            seen = f"{width} {theme}"
-            page = chromium.new_page(viewport={"width": width, "height": 900}, color_scheme=theme)
-            page.on("pageerror", lambda error, seen=seen: faults.append(f"{seen}: {error}"))
-            page.on(
-                "console",
-                lambda message, seen=seen: (
-                    faults.append(f"{seen}: {message.text}") if "Content Security" in message.text else None
-                ),
-            )
-            page.goto(url)
-            if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
-                faults.append(f"{seen}: wider than the window")
-            for violation in Axe().run(page).response["violations"]:
-                targets = [node["target"] for node in violation["nodes"]]
-                faults.append(f"{seen}: {violation['id']} {targets[:3]}")
-            page.close()
-        chromium.close()
-    return faults
 
 
 def test_the_api_reference_has_no_inline_script_or_style(client: Client, db: None) -> None:
