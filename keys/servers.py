@@ -16,6 +16,8 @@ from keys import feed, tokens
 from keys.errors import AlreadyRotated, LifetimeInvalid, NameTaken, NotUsable, ServerUnavailable
 from keys.models import CredentialState, McpServer, ServerCredential
 from keys.services import LONGEST_OVERLAP
+from keys.webhooks.models import EventType
+from keys.webhooks.services import emit
 from portal.audit.services import Target, record
 
 if TYPE_CHECKING:
@@ -83,6 +85,7 @@ def stop_server(*, server: McpServer, reason: str, actor: Actor) -> McpServer:
         server.save(update_fields=["stopped_at"])
         record("server:stopped", actor=actor, company=server.company, target=target(server), reason=reason)
         feed.publish([feed.Forget(server.pk)])
+        _tell(EventType.SERVER_STOPPED, server)
     return server
 
 
@@ -95,6 +98,7 @@ def resume_server(*, server: McpServer, actor: Actor) -> McpServer:
         server.save(update_fields=["stopped_at"])
         record("server:resumed", actor=actor, company=server.company, target=target(server))
         feed.publish([feed.Forget(server.pk)])
+        _tell(EventType.SERVER_RESUMED, server)
     return server
 
 
@@ -149,6 +153,11 @@ def revoke_credential(*, credential: ServerCredential, reason: str, actor: Actor
 def target(server: McpServer) -> Target:
     """The server as an audit event names it."""
     return Target("server", server.pk, server.name)
+
+
+def _tell(event_type: str, server: McpServer) -> None:
+    facts = {"server": {"id": server.pk, "name": server.name, "url": server.url}}
+    emit(event_type, company=server.company_id, data=facts, servers=[server.pk])
 
 
 def _credential(credential: ServerCredential) -> Target:

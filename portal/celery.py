@@ -9,7 +9,9 @@ from typing import Any
 from celery import Celery
 from celery.signals import beat_init, celeryd_init
 from kombu.entity import Exchange, Queue
+from kombu.transport import TRANSPORT_ALIASES
 
+TRANSPORT_ALIASES["filesystem"] = "portal.file_queue:Transport"
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
 app = Celery("latchkey")
