@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 from keys.models import Key, McpServer, ServerCredential
+from portal.accounts.models import User
+from portal.audit.actors import Actor
+from portal.staff.services import note_key_viewed
 from portal.staff.site import ReadOnlyAdmin
 
 
@@ -51,8 +56,19 @@ class KeyAdmin(CredentialAdmin):
 
     list_display = ["name", "hint", "company", "server", "state", "created_at", "last_used_at"]
     list_select_related = ["company", "server"]
-    search_fields = ["=id", "=company__id", "=user__id"]
+    search_fields = ["id__exact", "company__id__exact", "user__id__exact"]
     fields = [
         "id", "name", "hint", "company", "server", "user", "scopes", "allowed_ips", "per_minute", "per_month",
         "login_client", "first_used_at", *CredentialAdmin.life,
     ]  # fmt: skip
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """The key; its company reads that staff looked, as for the page under /staff/."""
+        response = super().change_view(request, object_id, form_url, extra_context)
+        key = Key.objects.select_related("company").defer("digest").filter(pk=object_id).first()
+        if key is not None and response.status_code == 200:
+            assert isinstance(request.user, User)
+            note_key_viewed(key=key, actor=Actor.staff(request.user, request))
+        return response

@@ -34,14 +34,13 @@ SUBJECTS: Final[dict[str, str | Promise]] = {
     "company": _l("Company"),
     "card": _l("Card"),
     "member": _l("Members"),
-    "invitation": _l("Invitations"),
     "key": _l("Keys"),
     "server": _l("MCP servers"),
     "credential": _l("Server credentials"),
-    "connection": _l("Connections"),
+    "token": _l("Management tokens"),
+    "webhook": _l("Webhooks"),
     "account": _l("Accounts"),
     "audit": _l("Audit record"),
-    "demo": _l("Demo"),
 }
 
 SENTENCES: Final[dict[str, Sentence]] = {
@@ -63,18 +62,23 @@ SENTENCES: Final[dict[str, Sentence]] = {
     "key:updated": Sentence(_l("changed the key %(target)s: %(fields)s"), "edit"),
     "key:revoked": Sentence(_l("revoked the key %(target)s"), "ban", ENDED),
     "key:viewed_by_staff": Sentence(_l("looked at the key %(target)s"), "eye"),
-    "key:old_value_used": Sentence(_l("saw the old value of %(target)s still in use"), "alert", WARNING),
     "server:registered": Sentence(_l("registered the MCP server %(target)s"), "server", GOOD),
     "server:updated": Sentence(_l("changed the MCP server %(target)s: %(fields)s"), "server"),
-    "server:stopped": Sentence(_l("stopped the MCP server %(target)s: every key is refused there"), "ban", ENDED),
+    "server:stopped": Sentence(_l("stopped the MCP server %(target)s"), "ban", ENDED),
     "server:resumed": Sentence(_l("resumed the MCP server %(target)s"), "server", GOOD),
-    "server:archived": Sentence(_l("archived the MCP server %(target)s"), "server", ENDED),
     "credential:created": Sentence(_l("created the server credential %(target)s"), "lock", GOOD),
     "credential:rotated": Sentence(_l("rotated the server credential %(target)s"), "refresh"),
     "credential:revoked": Sentence(_l("revoked the server credential %(target)s"), "ban", ENDED),
+    "token:created": Sentence(_l("created the management token %(target)s"), "terminal", GOOD),
+    "token:revoked": Sentence(_l("revoked the management token %(target)s"), "terminal", ENDED),
+    "webhook:created": Sentence(_l("added the webhook %(target)s"), "webhook", GOOD),
+    "webhook:updated": Sentence(_l("changed the webhook %(target)s"), "webhook"),
+    "webhook:enabled": Sentence(_l("switched on the webhook %(target)s"), "webhook", GOOD),
+    "webhook:disabled": Sentence(_l("switched off the webhook %(target)s"), "webhook", WARNING),
+    "webhook:secret_rotated": Sentence(_l("replaced the secret of the webhook %(target)s"), "refresh"),
+    "webhook:deleted": Sentence(_l("deleted the webhook %(target)s"), "webhook", ENDED),
     "account:created": Sentence(_l("created the account %(target)s"), "user", GOOD),
     "account:signed_in": Sentence(_l("signed in"), "user"),
-    "account:signed_out": Sentence(_l("signed out"), "user"),
     "account:password_changed": Sentence(_l("changed the password of %(target)s"), "lock"),
     "account:password_reset": Sentence(_l("reset the password of %(target)s"), "lock"),
     "account:email_changed": Sentence(_l("changed the e-mail address of %(target)s"), "mail"),
@@ -101,9 +105,15 @@ def who(event: AuditEvent) -> str:
     return label or str(event.get_actor_kind_display())
 
 
+def what(event: AuditEvent) -> str:
+    """The name of what it was done to; of a person without the address."""
+    label = event.target_label.partition(" <")[0] if event.target_kind == "user" else event.target_label
+    return label or event.target_id or REDACTED
+
+
 def sentence(event: AuditEvent, link: Callable[[AuditEvent], str | None] | None = None) -> SafeString:
     """What was done, as HTML without the name of who did it; `link` gives the address of its target's page."""
-    label = format_html("<bdi>{}</bdi>", event.target_label or event.target_id or REDACTED)
+    label = format_html("<bdi>{}</bdi>", what(event))
     if link and (address := link(event)):
         label = format_html('<a href="{}">{}</a>', address, label)
     values = {name: escape(value) for name, value in _values(event).items()}
@@ -133,7 +143,7 @@ def line(event: AuditEvent, link: Callable[[AuditEvent], str | None] | None = No
 
 def plain_sentence(event: AuditEvent) -> str:
     """The whole event as text: “Ada Lovelace revoked the key CI”."""
-    values = _values(event) | {"target": event.target_label or event.target_id or REDACTED}
+    values = _values(event) | {"target": what(event)}
     return f"{who(event)} {str(known(event.action).text) % values}"
 
 

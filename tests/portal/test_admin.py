@@ -92,6 +92,12 @@ def test_no_digest_is_shown(super_client, key):
     assert digest.hex() not in shown and str(digest) not in shown and "pepper" not in shown.lower()
 
 
+def test_the_company_reads_that_staff_looked_at_its_key_here_too(super_client, superuser, company, key):
+    super_client.get(change(key))
+    event = AuditEvent.objects.get(chain=company.pk, action="key:viewed_by_staff")
+    assert (event.actor_id, event.target_id) == (superuser.pk, key.pk)
+
+
 def test_a_user_cannot_be_made_staff_or_given_an_address_here(super_client, owner):
     super_client.post(
         change(owner), {"name": "New name", "is_staff": "on", "is_superuser": "on", "email": "x@example.com"}
