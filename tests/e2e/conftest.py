@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -145,3 +146,28 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     finally:
         for name in list(found.processes):
             found.stop(name)
+
+
+@pytest.fixture(scope="session")
+def node_tools() -> dict[str, str]:
+    """An environment in which clients from npm can be run; skips, with the reason, where there is none."""
+    folder = os.environ.get("LATCHKEY_NODE_TOOLS", "")
+    paths = [str(Path(part) / "node_modules/.bin") for part in folder.split(os.pathsep) if part]
+    environment = os.environ | {"PATH": os.pathsep.join([*paths, os.environ["PATH"]])}
+    node = shutil.which("node", path=environment["PATH"])
+    if node is None:
+        pytest.skip("Node is not there; install it, or name a folder with it in LATCHKEY_NODE_TOOLS")
+    version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    if int(version.lstrip("v").split(".")[0]) < 22:
+        pytest.skip(
+            f"the clients need Node 22, here is {version}; LATCHKEY_NODE_TOOLS may name a folder with a newer one"
+        )
+    return environment
+
+
+def program(name: str, environment: dict[str, str]) -> str:
+    """The path of a program from npm; skips, with the reason, where it is not."""
+    path = shutil.which(name, path=environment["PATH"])
+    if path is None:
+        pytest.skip(f"{name} is not on PATH, nor in LATCHKEY_NODE_TOOLS")
+    return path

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -15,7 +13,7 @@ from mcp.client.streamable_http import streamable_http_client
 
 from keys.snippets import Connection
 from keys.snippets import gemini as gemini_snippet
-from tests.e2e.conftest import Stack
+from tests.e2e.conftest import Stack, program
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("stack")]
 
@@ -63,32 +61,8 @@ async def test_an_unknown_tool_is_a_protocol_error(stack: Stack):
             await client.call_tool("get_products", {})
 
 
-@pytest.fixture(scope="module")
-def node_tools() -> dict[str, str]:
-    """An environment in which clients from npm can be run; skips, with the reason, where there is none."""
-    folder = os.environ.get("LATCHKEY_NODE_TOOLS", "")
-    paths = [str(Path(part) / "node_modules/.bin") for part in folder.split(os.pathsep) if part]
-    environment = os.environ | {"PATH": os.pathsep.join([*paths, os.environ["PATH"]])}
-    node = shutil.which("node", path=environment["PATH"])
-    if node is None:
-        pytest.skip("Node is not there; install it, or name a folder with it in LATCHKEY_NODE_TOOLS")
-    version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout.strip()
-    if int(version.lstrip("v").split(".")[0]) < 22:
-        pytest.skip(
-            f"the clients need Node 22, here is {version}; LATCHKEY_NODE_TOOLS may name a folder with a newer one"
-        )
-    return environment
-
-
-def found(program: str, environment: dict[str, str]) -> str:
-    path = shutil.which(program, path=environment["PATH"])
-    if path is None:
-        pytest.skip(f"{program} is not on PATH, nor in LATCHKEY_NODE_TOOLS")
-    return path
-
-
 def test_gemini_cli_connects_with_the_published_snippet(stack: Stack, node_tools: dict[str, str], tmp_path: Path):
-    gemini = found("gemini", node_tools)
+    gemini = program("gemini", node_tools)
     folder = tmp_path / "work"
     folder.mkdir()
     settings = tmp_path / ".gemini"
@@ -119,7 +93,7 @@ def test_gemini_cli_connects_with_the_published_snippet(stack: Stack, node_tools
 
 
 def inspect(stack: Stack, environment: dict[str, str], path: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [found("mcp-inspector", environment), "--cli", stack.mcp + path, "--transport", "http", *arguments]
+    command = [program("mcp-inspector", environment), "--cli", stack.mcp + path, "--transport", "http", *arguments]
     return subprocess.run(
         command, env=environment, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL
     )
