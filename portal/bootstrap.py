@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess  # nosec B404 - runs interpreters, pip and uv with fixed arguments
+import subprocess  # nosec B404
 import sys
 import tempfile
 import time
@@ -285,7 +285,7 @@ def _touch(path: str) -> None:
 def _become(command: List[str]) -> NoReturn:
     sys.stdout.flush()
     os.environ.pop("PYTHONHOME", None)
-    os.execv(command[0], command)  # nosec B606 - the environment's own interpreter
+    os.execv(command[0], command)  # nosec B606
 
 
 def _say(text: str) -> None:

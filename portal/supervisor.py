@@ -12,7 +12,7 @@ import fcntl
 import os
 import shutil
 import signal
-import subprocess  # nosec B404 - starts the project's own processes
+import subprocess  # nosec B404
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -140,7 +140,7 @@ class Supervisor:
         parent = os.getpid()
         with process.log.open("ab") as log:
             process.shown = log.tell()
-            process.running = subprocess.Popen(  # noqa: S603  # nosec B603 - a fixed command
+            process.running = subprocess.Popen(  # noqa: S603  # nosec B603
                 list(process.command), stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
                 env={**os.environ, **process.environment}, cwd=self.working, start_new_session=True,
                 preexec_fn=lambda: _die_with(parent),
