@@ -6,14 +6,18 @@ import importlib.util
 import re
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from django.core.management import get_commands
+from django.core.management import call_command, get_commands
+from django.test import Client
 from django.urls import resolve
 
+from keys.models import McpServer, ServerCredential
+from keys.selectors import find_by_token
 from portal.celery import app
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -124,7 +128,9 @@ def test_the_image_copies_what_there_is_and_leaves_the_rest_out():
     assert (ROOT / ".dockerignore").read_text().splitlines()[1] == "*"
 
 
-def test_the_probe_tells_a_health_check_by_its_exit_code(live_server: Any):
+def test_the_probe_tells_a_health_check_by_its_exit_code(live_server: Any, client: Client):
+    client.get("/healthz/live")  # loads what the first request loads, which takes longer than a probe waits
+
     def probe(url: str) -> int:
         command = [sys.executable, "-m", "portal.probe", url]
         return subprocess.run(command, cwd=ROOT, check=False, timeout=20).returncode
@@ -132,3 +138,23 @@ def test_the_probe_tells_a_health_check_by_its_exit_code(live_server: Any):
     assert probe(live_server.url + "/healthz/live") == 0
     assert probe(live_server.url + "/healthz/nothing") == 1
     assert probe("http://127.0.0.1:1/") == 1
+
+
+@pytest.mark.django_db
+def test_the_portal_server_is_registered_once_and_kept_up_to_date(settings: Any):
+    call_command("portal_server", stdout=StringIO())
+    settings.MCP_URL = "https://mcp.example.com"
+    call_command("portal_server", stdout=StringIO())
+    server = McpServer.objects.get(is_portal=True)
+    assert server.url == "https://mcp.example.com/rest/s1/mcp/protocol"
+    assert server.tool_names
+
+
+@pytest.mark.django_db
+def test_a_credential_for_the_mcp_server_is_printed_alone_and_works():
+    printed = StringIO()
+    call_command("portal_server", "--credential", stdout=printed)
+    token = printed.getvalue().strip()
+    found = find_by_token(token)
+    assert isinstance(found, ServerCredential)
+    assert (found.server.is_portal, found.is_usable) == (True, True)

@@ -126,7 +126,7 @@ def make_processes(listen: str, server: McpServer) -> list[Process]:
         "LATCHKEY_MCP_URL": settings.MCP_URL,
         "LATCHKEY_DATA": str(settings.DATA_DIR),
     }
-    here = "[::1]" if ":" in listen else "127.0.0.1" if listen in {"0.0.0.0", "localhost"} else listen  # noqa: S104  # nosec B104
+    here = "[::1]" if ":" in listen else "127.0.0.1" if listen in {"0.0.0.0", "localhost"} else listen  # noqa: S104
     began = time.time()
     web = [
         "granian", "--interface", "wsgi", "--host", listen, "--port", str(settings.PORT), "--workers", "1",
