@@ -111,7 +111,7 @@ def check_token(text: str) -> Caller:
     if parsed.kind is not tokens.Kind.MANAGEMENT:
         raise TokenRefused
     found = ManagementToken.objects.select_related("company", "user").filter(pk=parsed.id).first()
-    stored, pepper = (found.digest, found.pepper) if found else (bytes(32), next(iter(settings.PEPPERS)))
+    stored, pepper = (bytes(found.digest), found.pepper) if found else (bytes(32), next(iter(settings.PEPPERS)))
     if not tokens.matches(parsed.text, stored, pepper, settings.PEPPERS) or found is None:
         raise TokenRefused
     if not found.is_usable or not found.user.is_active or not found.company.is_active:

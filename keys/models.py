@@ -164,7 +164,7 @@ class Credential(models.Model):
         return self.state in {CredentialState.ACTIVE, CredentialState.ROTATING}
 
 
-_lifetime_constraints = [
+_lifetime_constraints: list[models.BaseConstraint] = [
     models.CheckConstraint(
         condition=Q(expires_at__isnull=True)
         | Q(overlap_ends_at__isnull=True)

@@ -43,7 +43,7 @@ def find_by_token(text: str) -> Key | ServerCredential | None:
         found = Key.objects.select_related("company", "server", "user").filter(pk=token.id).first()
     elif token.kind == tokens.Kind.SERVER:
         found = ServerCredential.objects.select_related("server").filter(pk=token.id).first()
-    if found is None or not tokens.matches(token.text, found.digest, found.pepper, settings.PEPPERS):
+    if found is None or not tokens.matches(token.text, bytes(found.digest), found.pepper, settings.PEPPERS):
         return None
     return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,7 @@ def register_server(
     url: str,
     title: str = "",
     company: Company | None = None,
-    tools: Iterable[dict[str, Any]] = (),
+    tools: Iterable[Mapping[str, Any]] = (),
     alternate_urls: Iterable[str] = (),
     is_portal: bool = False,
 ) -> McpServer:

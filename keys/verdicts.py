@@ -28,6 +28,7 @@ class Meaning:
 
     message: str
     status: int
+    # Empty where no other token would help: a challenge would make clients send the person to sign in, in vain.
     error: str = ""  # the `error` of `WWW-Authenticate: Bearer` (RFC 6750, section 3.1)
 
 
@@ -37,11 +38,9 @@ MEANINGS: Final[dict[Code, Meaning]] = {
     Code.NOT_FOUND: Meaning("This key is not known here.", 401, "invalid_token"),
     Code.REVOKED: Meaning("This key was revoked; create a new one in the portal.", 401, "invalid_token"),
     Code.EXPIRED: Meaning("This key has expired; create a new one in the portal.", 401, "invalid_token"),
-    Code.COMPANY_INACTIVE: Meaning(
-        "The key's company is not active: its owner can see why in the portal.", 403, "insufficient_scope"
-    ),
+    Code.COMPANY_INACTIVE: Meaning("The key's company is not active: its owner can see why in the portal.", 403),
     Code.WRONG_SERVER: Meaning("This key is not known here.", 401, "invalid_token"),
     Code.INSUFFICIENT_SCOPE: Meaning("The key does not have the scope for this tool.", 403, "insufficient_scope"),
-    Code.IP_DENIED: Meaning("The key may not be used from this address.", 403, "insufficient_scope"),
+    Code.IP_DENIED: Meaning("The key may not be used from this address.", 403),
     Code.RATE_LIMITED: Meaning("The key has made too many requests; try again when its limit resets.", 429),
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from time import monotonic_ns
 from typing import Any
@@ -18,13 +17,13 @@ class Channel(filesystem.Channel):
     fails to parse it, and takes the whole worker down with it.
     """
 
-    def _put(self, queue: str, payload: Any, **kwargs: Any) -> None:
+    def _put(self, queue: str, payload: Any, **kwargs: Any) -> None:  # type: ignore[override]
         """Put one message onto `queue`: written under a name that no reader takes, then renamed."""
         name = Path(self.data_folder_out, f"{monotonic_ns() // 1_000_000}_{uuid4()}.{queue}.msg")
         draft = name.with_name(f"{name.name}.part")
         try:
             draft.write_bytes(dumps(payload).encode())
-            os.replace(draft, name)
+            draft.replace(name)
         except OSError as error:
             draft.unlink(missing_ok=True)
             raise ChannelError(f"Cannot add file {name} to the queue.") from error

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from secrets import token_hex
 from typing import Any
 
-from csp.middleware import CSPMiddleware as _CSP
+from csp.middleware import CSPMiddleware as _ContentSecurityPolicy
 from django.contrib.auth.middleware import AuthenticationMiddleware as _Authentication
 from django.contrib.messages.middleware import MessageMiddleware as _Message
 from django.contrib.sessions.middleware import SessionMiddleware as _Session
@@ -35,8 +35,9 @@ def is_machine(request: HttpRequest) -> bool:
 def pages_only(middleware: Any) -> Any:
     """`middleware`, standing aside for the paths of machines."""
 
-    class PagesOnly(middleware):  # type: ignore[misc]
+    class PagesOnly(middleware):
         def __call__(self, request: HttpRequest) -> Any:
+            """Stand aside, or do what the middleware does."""
             if is_machine(request):
                 return self.get_response(request)
             return super().__call__(request)
@@ -55,6 +56,7 @@ class RequestIdMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Name the request, answer it, and say its name in the response."""
         given = request.META.get("HTTP_X_REQUEST_ID", "")
         identifier = given if _VALID_REQUEST_ID(given) else token_hex(16)
         request.request_id = identifier  # type: ignore[attr-defined]
@@ -87,4 +89,4 @@ AuthenticationMiddleware = pages_only(_Authentication)
 MessageMiddleware = pages_only(_Message)
 HtmxMiddleware = pages_only(_Htmx)
 XFrameOptionsMiddleware = pages_only(_XFrameOptions)
-CSPMiddleware = pages_only(_CSP)
+CSPMiddleware = pages_only(_ContentSecurityPolicy)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
 
 from keys.records import CredentialRecord
 from keys.verification import NotAuthenticated, authenticate
@@ -43,4 +44,9 @@ class ServerCredentialAuthentication(BaseAuthentication):
         return 'Bearer realm="latchkey"'
 
 
-__all__ = ["AskingServer", "NotAuthenticated", "ServerCredentialAuthentication", "bearer"]
+def server_of(request: Request) -> CredentialRecord:
+    """The credential's row that ServerCredentialAuthentication found."""
+    return cast(CredentialRecord, request.auth)
+
+
+__all__ = ["AskingServer", "NotAuthenticated", "ServerCredentialAuthentication", "bearer", "server_of"]

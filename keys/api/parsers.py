@@ -39,9 +39,9 @@ class JSONObjectParser(BaseParser):
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> dict[str, Any]:
         """The body as a JSON object."""
-        view = (parser_context or {}).get("view")
-        most = getattr(view, "most_bytes", MOST_BYTES)
-        length = (parser_context or {}).get("request").META.get("CONTENT_LENGTH") or "0"
+        context = parser_context or {}
+        most = getattr(context.get("view"), "most_bytes", MOST_BYTES)
+        length = context["request"].META.get("CONTENT_LENGTH") or "0"
         if length.isdigit() and int(length) > most:
             raise TooLarge
         return read_json(stream.read(most + 1), most=most)

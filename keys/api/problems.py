@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework import exceptions, status
 
 from keys.errors import LifecycleError
@@ -61,6 +61,11 @@ def not_authenticated(detail: str = "", *, error: str = "") -> HttpResponse:
     )
 
 
+def no_such_address(request: HttpRequest, rest: str = "") -> HttpResponse:
+    """404 for an address that the API does not have."""
+    return problem(404, "The API has no such address. See /api/docs/.", type_="not-found")
+
+
 def database_unavailable() -> HttpResponse:
     """503: verification fails closed while the database is away."""
     return problem(
@@ -91,8 +96,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse
         return not_authenticated(str(error.detail) if sent else "", error="invalid_token" if sent else "")
     if isinstance(error, exceptions.APIException):
         headers = {}
-        if isinstance(error, exceptions.Throttled) and error.wait:
-            headers["Retry-After"] = str(int(error.wait) + 1)
+        if isinstance(error, exceptions.Throttled) and (wait := getattr(error, "wait", None)):
+            headers["Retry-After"] = str(int(wait) + 1)
         if isinstance(error, exceptions.MethodNotAllowed):
             headers["Allow"] = ", ".join(context["view"].allowed_methods)
         return problem(error.status_code, str(error.detail), headers=headers)

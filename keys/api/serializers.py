@@ -33,7 +33,7 @@ class QuestionSerializer(serializers.Serializer):
 class BatchSerializer(serializers.Serializer):
     """Up to 100 questions."""
 
-    items = QuestionSerializer(many=True, min_length=1, max_length=100)  # type: ignore[assignment]
+    items = QuestionSerializer(many=True, min_length=1, max_length=100)  # type: ignore[call-arg]
 
 
 class RateLimitSerializer(serializers.Serializer):
@@ -132,7 +132,7 @@ class UsageReportSerializer(serializers.Serializer):
     """A report: its `id` makes it count once, however often it is sent."""
 
     id = serializers.UUIDField()
-    items = UsageItemSerializer(many=True, max_length=1000)  # type: ignore[assignment]
+    items = UsageItemSerializer(many=True, max_length=1000)  # type: ignore[call-arg]
 
 
 class LoginSerializer(serializers.Serializer):

@@ -10,7 +10,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 
 from keys import feed
-from keys.api.authentication import ServerCredentialAuthentication
+from keys.api.authentication import ServerCredentialAuthentication, server_of
 from keys.api.parsers import MOST_BYTES_BATCH, JSONObjectParser
 from keys.api.permissions import IsServer
 from keys.api.serializers import FeedSerializer, UsageReportSerializer
@@ -39,7 +39,7 @@ class RevocationsView(MachineView):
     )
     def get(self, request: Request) -> HttpResponse:
         """One part of the feed."""
-        page = feed.read(request.user.pk, request.query_params.get("after"))
+        page = feed.read(server_of(request).server_id, request.query_params.get("after"))
         etag = f'"{page.cursor}"'
         if not page.events and request.headers.get("If-None-Match") == etag:
             response = HttpResponse(status=304)
@@ -69,7 +69,7 @@ class UsageReportView(MachineView):
         """Take a report."""
         serializer = UsageReportSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        server = request.user.pk
+        server = server_of(request).server_id
         items = serializer.validated_data["items"]
         records = fetch_keys(sorted({item["key_id"] for item in items}))
         now = timezone.now()

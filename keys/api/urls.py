@@ -1,9 +1,11 @@
 """Addresses of the API, version 1."""
 
 from django.urls import path
+from django.views.decorators.csrf import csrf_exempt
 
 from keys.api import data, login, server, verify
 from keys.api.management import keys, reads, servers
+from keys.api.problems import no_such_address
 
 urlpatterns = [
     path("keys/verify", verify.VerifyView.as_view(), name="verify"),
@@ -33,4 +35,5 @@ urlpatterns = [
     path("data/entities", data.EntitiesView.as_view(), name="data-entities"),
     path("data/services", data.ServicesView.as_view(), name="data-services"),
     path("data/system", data.SystemView.as_view(), name="data-system"),
+    path("<path:rest>", csrf_exempt(no_such_address)),
 ]

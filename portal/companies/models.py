@@ -58,6 +58,7 @@ class Company(models.Model):
         indexes = [
             models.Index(fields=["state", "created_at"], name="company_state_created"),
             models.Index(fields=["name"], name="company_name"),
+            models.Index(fields=["-created_at", "id"], name="company_latest"),
         ]
         constraints = [
             models.CheckConstraint(condition=Q(state__in=CompanyState.values), name="company_state_known"),

@@ -6,7 +6,7 @@ import base64
 import binascii
 import hashlib
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import orjson
 from django.db.models import Model, Q, QuerySet
@@ -95,7 +95,7 @@ class ManagementView(MachineView):
             if self.permit is not None and not self.permit.allowed:
                 raise Throttled(wait=self.permit.retry_after)
 
-    def finalize_response(self, request: Any, response: HttpResponse, *args: Any, **kwargs: Any) -> Any:
+    def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Add the `RateLimit` headers (IETF draft-ietf-httpapi-ratelimit-headers)."""
         response = super().finalize_response(request, response, *args, **kwargs)
         if self.permit is not None:
@@ -105,9 +105,14 @@ class ManagementView(MachineView):
         return response
 
 
+def caller_of(request: Request) -> Caller:
+    """The caller that ManagementTokenAuthentication found."""
+    return cast(Caller, request.auth)
+
+
 def actor_of(request: Request) -> Actor:
     """The token, as the actor of an audit event."""
-    caller: Caller = request.auth
+    caller = caller_of(request)
     return Actor.of(ActorKind.TOKEN, caller.token.pk, caller.token.name, request._request)
 
 

@@ -20,6 +20,7 @@ from keys.api.management.base import (
     PAGING,
     ManagementView,
     actor_of,
+    caller_of,
     page_of,
     precondition_failed,
     with_etag,
@@ -51,7 +52,7 @@ class OneKeyView(ManagementView):
 
     def key(self, request: Request, key_id: str, *, manage: bool = False) -> Key:
         """The company's key `key_id`. Raises Http404, NotAllowed."""
-        caller: Caller = request.auth
+        caller = caller_of(request)
         key = company_key(caller.company, key_id)
         if key is None:
             raise Http404
@@ -83,7 +84,7 @@ class KeysView(ManagementView):
     )
     def get(self, request: Request) -> HttpResponse:
         """List."""
-        rows = company_keys(request.auth.company)
+        rows = company_keys(caller_of(request).company)
         query = request.query_params
         if state := query.get("state"):
             if state not in CredentialState.values:
@@ -96,8 +97,8 @@ class KeysView(ManagementView):
             rows = rows.filter(Q(server_id=server) | Q(server__name=server))
         if user := query.get("user"):
             rows = rows.filter(user_id=user)
-        if name := query.get("name"):
-            rows = rows.filter(name__icontains=name)
+        if part := query.get("name"):
+            rows = rows.filter(name__icontains=part)
         found, following = page_of(request, rows)
         return json_response({"results": [key_json(key) for key in found], "next": following})
 
@@ -114,7 +115,7 @@ class KeysView(ManagementView):
         serializer = NewKeySerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         data = serializer.validated_data
-        caller: Caller = request.auth
+        caller = caller_of(request)
         idempotency_key = request.headers.get("Idempotency-Key", "")
         if len(idempotency_key) > 128 or not idempotency_key.isprintable():
             raise ValidationError({"Idempotency-Key": "Send at most 128 printable characters."})

@@ -12,7 +12,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
-from keys.api.management.base import PAGING, ManagementView, iso, page_of
+from keys.api.management.base import PAGING, ManagementView, caller_of, iso, page_of
 from keys.api.management.keys import _ERRORS
 from keys.api.verify import json_response
 from keys.models import ManagementScope
@@ -56,7 +56,7 @@ class EventSerializer(serializers.Serializer):
     actor = serializers.DictField()
     target = serializers.DictField()
     reason = serializers.CharField()
-    data = serializers.DictField()
+    data = serializers.DictField()  # type: ignore[assignment]
     request_id = serializers.CharField()
     hash = serializers.CharField()
 
@@ -81,7 +81,7 @@ class CompanyView(ManagementView):
     )
     def get(self, request: Request) -> HttpResponse:
         """Show."""
-        company, token = request.auth.company, request.auth.token
+        company, token = caller_of(request).company, caller_of(request).token
         return json_response(
             {
                 "id": company.pk,
@@ -129,7 +129,7 @@ class UsageView(ManagementView):
             raise ValidationError({"group": f"Send one of {', '.join(_GROUPS)}."})
         since = timezone.now() - timedelta(days=int(days))
         table = UsageHour if by == "hour" else UsageDay
-        rows = table._default_manager.filter(company_id=request.auth.company.pk, period__gte=since)
+        rows = table._default_manager.filter(company_id=caller_of(request).company.pk, period__gte=since)
         if key := query.get("key"):
             if "\x00" in key:
                 raise ValidationError({"key": "Send a key's id."})
@@ -161,7 +161,7 @@ class AuditView(ManagementView):
     )
     def get(self, request: Request) -> HttpResponse:
         """List."""
-        rows = company_events(request.auth.company)
+        rows = company_events(caller_of(request).company)
         if action := request.query_params.get("action"):
             if "\x00" in action:
                 raise ValidationError({"action": "Send an action's name."})

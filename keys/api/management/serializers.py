@@ -113,7 +113,7 @@ class ToolSerializer(serializers.Serializer):
     name = serializers.RegexField(r"^[A-Za-z0-9_./-]{1,128}$")
     title = serializers.CharField(max_length=120, required=False, allow_blank=True)
     description = serializers.CharField(max_length=500, required=False, allow_blank=True)
-    read_only = serializers.BooleanField(default=False)
+    read_only = serializers.BooleanField(default=False)  # type: ignore[assignment]
 
 
 class NewServerSerializer(serializers.Serializer):

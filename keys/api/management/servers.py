@@ -11,7 +11,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
 from keys import servers
-from keys.api.management.base import PAGING, ManagementView, actor_of, iso, page_of, with_etag
+from keys.api.management.base import PAGING, ManagementView, actor_of, caller_of, iso, page_of, with_etag
 from keys.api.management.keys import _ERRORS, _WITH_MISSING
 from keys.api.management.serializers import (
     CredentialSerializer,
@@ -43,7 +43,7 @@ class ServersView(ManagementView):
     )
     def get(self, request: Request) -> HttpResponse:
         """List."""
-        found, following = page_of(request, visible_servers(request.auth.company))
+        found, following = page_of(request, visible_servers(caller_of(request).company))
         return json_response({"results": [server_json(server) for server in found], "next": following})
 
     @extend_schema(
@@ -58,7 +58,7 @@ class ServersView(ManagementView):
         serializer.is_valid(raise_exception=True)
         try:
             server = servers.register_server(
-                company=request.auth.company, actor=actor_of(request), **serializer.validated_data
+                company=caller_of(request).company, actor=actor_of(request), **serializer.validated_data
             )
         except DjangoValidationError as error:
             raise ValidationError(error.message_dict) from None
@@ -70,7 +70,7 @@ class OwnServerView(ManagementView):
 
     def server(self, request: Request, server_id: str) -> McpServer:
         """The company's own server `server_id`. Raises Http404: everyone's servers are the operator's."""
-        found: McpServer | None = request.auth.company.servers.filter(pk=server_id, archived_at=None).first()
+        found: McpServer | None = caller_of(request).company.servers.filter(pk=server_id, archived_at=None).first()
         if found is None:
             raise Http404
         return found
@@ -87,7 +87,7 @@ class ServerView(ManagementView):
     )
     def get(self, request: Request, server_id: str) -> HttpResponse:
         """Show."""
-        found = visible_servers(request.auth.company).filter(pk=server_id).first()
+        found = visible_servers(caller_of(request).company).filter(pk=server_id).first()
         if found is None:
             raise Http404
         return with_etag(server_json(found))
@@ -123,7 +123,7 @@ class CredentialsView(OwnServerView):
             server=self.server(request, server_id),
             name=serializer.validated_data["name"],
             actor=actor_of(request),
-            created_by=request.auth.membership.user,
+            created_by=caller_of(request).membership.user,
         )
         return with_etag(credential_json(credential) | {"value": token.text}, status=201)
 
