@@ -19,6 +19,7 @@ from keys.models import Key, McpServer
 from keys.words import tools_of
 from portal.companies.models import Company
 from portal.logs import redact
+from portal.names import clean_name
 
 DATE: Final = "date"
 NEVER: Final = "never"
@@ -105,11 +106,8 @@ class ScopesForm(forms.Form):
         return [field for field in fields if getattr(field.field, "choices", None)]
 
     def clean_name(self) -> str:
-        """The name without blanks around it and without characters that could imitate other text."""
-        name = " ".join(self.cleaned_data["name"].split())
-        if not name.isprintable():
-            raise forms.ValidationError(_("Use letters, digits and punctuation only."))
-        return name
+        """The name, as names must be."""
+        return clean_name(self.cleaned_data["name"])
 
     def scopes_for(self, server: McpServer) -> list[str]:
         """The scopes that were chosen; adds an error and gives none if no tool was."""

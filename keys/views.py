@@ -14,7 +14,6 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
-from portal.accounts.reauthentication import recent_sign_in_required
 
 from keys import services
 from keys.errors import AddressInvalid, AlreadyRotated, LifecycleError, LifetimeInvalid, ScopeBeyondRights, ScopeUnknown
@@ -25,6 +24,7 @@ from keys.selectors import company_key, visible_servers
 from keys.snippets import PLACEHOLDER, Connection, snippets, variable
 from keys.tokens import Token
 from keys.words import permitted_tools
+from portal.accounts.reauthentication import recent_sign_in_required
 from portal.audit.actors import Actor
 from portal.audit.models import AuditEvent
 from portal.audit.selectors import company_events
