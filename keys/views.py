@@ -23,6 +23,7 @@ from keys.models import Key
 from keys.selectors import company_key, visible_servers
 from keys.snippets import PLACEHOLDER, Connection, snippets, variable
 from keys.tokens import Token
+from keys.usage.selectors import key_use
 from keys.words import permitted_tools
 from portal.accounts.reauthentication import recent_sign_in_required
 from portal.audit.actors import Actor
@@ -100,6 +101,7 @@ def detail(request: CompanyRequest, slug: str, key_id: str) -> HttpResponse:
             "old_in_use": old,
             "values": _values(key),
             "events": _events(request.company, key),
+            "use": key_use(key),
             "may_manage": _may_manage(request, key),
             **_connecting(key, PLACEHOLDER),
         },

@@ -18,6 +18,7 @@ urlpatterns = [
     path("theme/", ui_views.theme, name="theme"),
     path("styleguide/", ui_views.styleguide, name="styleguide"),
     path("c/<slug:slug>/keys/", include("keys.urls")),
+    path("c/<slug:slug>/usage/", include("keys.usage.urls")),
     path("", include("portal.audit.urls")),
     path("staff/", include("portal.staff.urls")),
     path("admin/", admin.site.urls),

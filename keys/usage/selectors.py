@@ -1,0 +1,265 @@
+"""Reading usage for pages and files. Every read starts from a company, or from a key that was found by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.db.models import Q, QuerySet, Sum
+from django.utils import timezone
+
+from keys.models import Key, McpServer
+from keys.usage.models import Sighting, UsageDay, UsageHour
+from keys.verdicts import MEANINGS, Code
+from portal.companies.models import Company
+
+SPANS: Final = (1, 7, 30, 90)  # days that the page offers; the first is shown by hours
+USUAL_SPAN: Final = 30
+ROWS: Final = 10
+SPARK_DAYS: Final = 14
+_GOOD = Q(code=Code.VALID.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One hour or day of the chart."""
+
+    label: str
+    good: int
+    refused: int
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a table: a tool, client, key or outcome. `value` is its id or name, '' for "none given"."""
+
+    value: str
+    total: int
+    refused: int = 0
+    key: Key | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The counts from `start` on, in hours or days of `zone`; `key_id` narrows them to one key."""
+
+    company: Company
+    days: int
+    start: datetime
+    zone: ZoneInfo
+    exact: bool  # counted by the hour, so that days are those of the company's time zone
+    key_id: str = ""
+
+    @property
+    def by_hour(self) -> bool:
+        """Whether a point of the chart is an hour."""
+        return self.days == SPANS[0]
+
+    @property
+    def rows(self) -> QuerySet[Any]:
+        """The counts, hour by hour or day by day."""
+        table = UsageHour if self.exact else UsageDay
+        found: QuerySet[Any] = table._default_manager.filter(company_id=self.company.pk, period__gte=self.start)
+        return found.filter(key_id=self.key_id) if self.key_id else found
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a page shows of a window."""
+
+    window: Window
+    points: list[Point]
+    outcomes: list[Row]
+    tools: list[Row]
+    clients: list[Row]
+    keys: list[Row] = field(default_factory=list)
+
+    @property
+    def good(self) -> int:
+        """Requests that were let through."""
+        return sum(point.good for point in self.points)
+
+    @property
+    def refused(self) -> int:
+        """Requests that were refused."""
+        return sum(point.refused for point in self.points)
+
+    @property
+    def total(self) -> int:
+        """All requests."""
+        return self.good + self.refused
+
+    @property
+    def refused_percent(self) -> float:
+        """Refusals in a hundred requests."""
+        return 100 * self.refused / self.total if self.total else 0.0
+
+    @property
+    def good_pairs(self) -> list[tuple[str, int]]:
+        """For a chart of what was let through."""
+        return [(point.label, point.good) for point in self.points]
+
+    @property
+    def refused_pairs(self) -> list[tuple[str, int]]:
+        """For a chart of refusals."""
+        return [(point.label, point.refused) for point in self.points]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyUse:
+    """What a key's own page shows: SPARK_DAYS days (UTC), refusals, and where it was seen last."""
+
+    pairs: list[tuple[str, int]]
+    refusals: list[Row]
+    sightings: list[Sighting]
+
+    @property
+    def total(self) -> int:
+        """Requests of those days that were let through."""
+        return sum(count for _label, count in self.pairs)
+
+    @property
+    def refused(self) -> int:
+        """Requests of those days that were refused."""
+        return sum(row.total for row in self.refusals)
+
+
+def window(company: Company, days: int, zone: ZoneInfo, *, key_id: str = "", now: datetime | None = None) -> Window:
+    """The last `days` days of `company` until `now`: 24 whole hours for one day, else whole days of `zone`.
+
+    Days of a time zone are added up from hours; where those are not kept so long, days are those of UTC.
+    """
+    now = now or timezone.now()
+    if days == SPANS[0]:
+        start = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=23)
+        return Window(company, days, start, zone, True, key_id)
+    exact = str(zone) != "UTC" and days <= settings.USAGE_HOURS_KEPT_DAYS
+    zone = zone if exact else ZoneInfo("UTC")
+    first = now.astimezone(zone).date() - timedelta(days=days - 1)
+    start = datetime(first.year, first.month, first.day, tzinfo=zone).astimezone(UTC)
+    return Window(company, days, start, zone, exact, key_id)
+
+
+def usage(found: Window, *, now: datetime | None = None) -> Usage:
+    """Everything that the page shows of a window: five queries."""
+    now = now or timezone.now()
+    by_code: dict[str, int] = {}
+    places = _places(found, now)
+    good, refused = dict.fromkeys(places, 0), dict.fromkeys(places, 0)
+    place = _placing(found)
+    for row in found.rows.values("period", "code").annotate(total=Sum("count")):
+        by_code[row["code"]] = by_code.get(row["code"], 0) + row["total"]
+        side = good if row["code"] == Code.VALID else refused
+        spot = place(row["period"])
+        if spot in side:  # an MCP server's clock may run ahead of ours
+            side[spot] += row["total"]
+    return Usage(
+        window=found,
+        points=[Point(label, good[spot], refused[spot]) for spot, label in places.items()],
+        outcomes=_outcomes(by_code),
+        tools=_top(found, "tool"),
+        clients=_top(found, "client"),
+        keys=_top_keys(found),
+    )
+
+
+def daily_uses(keys: Iterable[Key], *, now: datetime | None = None) -> dict[str, list[int]]:
+    """Key id → requests let through on each of the last SPARK_DAYS days (UTC), for those of `keys` that had any."""
+    days = _days_until(now)
+    found: dict[str, list[int]] = {}
+    rows = UsageDay.objects.filter(_GOOD, key_id__in=[key.pk for key in keys], period__gte=days[0])
+    for row in rows.values("key_id", "period").annotate(total=Sum("count")):
+        if row["period"] in days:
+            found.setdefault(row["key_id"], [0] * SPARK_DAYS)[days.index(row["period"])] = row["total"]
+    return found
+
+
+def key_use(key: Key, *, now: datetime | None = None) -> KeyUse:
+    """What the page of `key` shows: two queries."""
+    days = _days_until(now)
+    counts = dict.fromkeys(days, 0)
+    by_code: dict[str, int] = {}
+    rows = UsageDay.objects.filter(key_id=key.pk, company_id=key.company_id, period__gte=days[0])
+    for row in rows.values("period", "code").annotate(total=Sum("count")):
+        if row["code"] != Code.VALID:
+            by_code[row["code"]] = by_code.get(row["code"], 0) + row["total"]
+        elif row["period"] in counts:
+            counts[row["period"]] += row["total"]
+    seen = Sighting.objects.filter(key_id=key.pk, company_id=key.company_id).order_by("-last_at", "pk")
+    return KeyUse(
+        pairs=[(_day_label(day.date()), count) for day, count in counts.items()],
+        refusals=_outcomes(by_code),
+        sightings=list(seen[:ROWS]),
+    )
+
+
+def table(found: Window) -> Iterator[tuple[str, ...]]:
+    """Every count of a window as words, in order of time, for a file: first the names of the columns."""
+    yield ("from", "key_id", "key", "server", "tool", "client", "outcome", "count")
+    rows = found.rows
+    names = dict(found.company.keys.values_list("pk", "name"))
+    servers = dict(McpServer.objects.filter(pk__in=rows.values("server_id")).values_list("pk", "name"))
+    for row in rows.order_by("period", "key_id", "server_id", "tool", "client", "code").iterator(chunk_size=2000):
+        yield (
+            row.period.astimezone(found.zone).isoformat(timespec="minutes"),
+            row.key_id,
+            names.get(row.key_id, ""),
+            servers.get(row.server_id, row.server_id),
+            row.tool,
+            row.client,
+            row.code,
+            str(row.count),
+        )
+
+
+def _places(found: Window, now: datetime) -> dict[datetime | date, str]:
+    """The hours or days of the chart, each with its words."""
+    if found.by_hour:
+        hours = [found.start + timedelta(hours=number) for number in range(24)]
+        return {hour: f"{hour.astimezone(found.zone):%H:%M}" for hour in hours}
+    first = found.start.astimezone(found.zone).date()
+    days = [first + timedelta(days=number) for number in range(found.days)]
+    return {day: _day_label(day) for day in days}
+
+
+def _placing(found: Window) -> Callable[[datetime], datetime | date]:
+    """How a count finds its place. An hour that two days share (a zone of half hours) goes to the earlier one."""
+    if found.by_hour:
+        return lambda period: period
+    return lambda period: period.astimezone(found.zone).date()
+
+
+def _day_label(day: date) -> str:
+    return f"{day:%m-%d}"
+
+
+def _outcomes(by_code: dict[str, int]) -> list[Row]:
+    """Every outcome that occurred, in the order of the closed list, with its sentence."""
+    return [
+        Row(code.value, by_code[code.value], message=MEANINGS[code].message) for code in Code if code.value in by_code
+    ]
+
+
+def _top(found: Window, column: str) -> list[Row]:
+    rows = found.rows.values(column).annotate(total=Sum("count"), good=Sum("count", filter=_GOOD, default=0))
+    return [
+        Row(row[column], row["total"], row["total"] - row["good"]) for row in rows.order_by("-total", column)[:ROWS]
+    ]
+
+
+def _top_keys(found: Window) -> list[Row]:
+    if found.key_id:
+        return []
+    rows = _top(found, "key_id")
+    keys = found.company.keys.in_bulk([row.value for row in rows])
+    return [Row(row.value, row.total, row.refused, keys.get(row.value)) for row in rows]
+
+
+def _days_until(now: datetime | None) -> list[datetime]:
+    today = (now or timezone.now()).astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return [today - timedelta(days=number) for number in reversed(range(SPARK_DAYS))]
