@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Sequence
 from datetime import datetime, time, timedelta
 from typing import Any, Final
@@ -16,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from keys import scopes
 from keys.models import Key, McpServer
+from keys.once import OnceForm
 from keys.words import tools_of
 from portal.companies.models import Company
 from portal.logs import redact
@@ -49,7 +49,6 @@ REASONS = [
     (_("The person left"), _("Whoever used it should not reach the server any more.")),
     (_("Something else"), _("Say what below.")),
 ]
-_ONE_TIME = re.compile(r"[A-Za-z0-9_-]{22}").fullmatch
 
 
 class AddressesField(forms.CharField):
@@ -72,6 +71,7 @@ class ScopesForm(forms.Form):
     name = forms.CharField(
         label=_("Name"),
         max_length=80,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
         help_text=_("How you will recognise it: the AI client and the machine, such as Gemini CLI on my laptop."),
     )
     access = forms.ChoiceField(label=_("What it may do"), choices=ACCESS, widget=forms.RadioSelect, initial=scopes.ALL)
@@ -120,7 +120,7 @@ class ScopesForm(forms.Form):
         return chosen
 
 
-class CreateKeyForm(ScopesForm):
+class CreateKeyForm(OnceForm, ScopesForm):
     """A new key. `once` makes a second submit of the same form harmless."""
 
     server = forms.ModelChoiceField(
@@ -130,8 +130,6 @@ class CreateKeyForm(ScopesForm):
     until = forms.DateField(
         label=_("Last day"), required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
     )
-    once = forms.CharField(widget=forms.HiddenInput, initial=lambda: secrets.token_urlsafe(16))
-
     field_order = ["name", "server", "access", "lifetime", "until"]
 
     def __init__(self, *args: Any, company: Company, servers: QuerySet[McpServer], **kwargs: Any) -> None:
@@ -144,13 +142,6 @@ class CreateKeyForm(ScopesForm):
         field.initial = self.servers[0].pk if self.servers else None
         for server in self.servers:
             self.add_tools(server)
-
-    def clean_once(self) -> str:
-        """The one-time value of the form."""
-        once = self.cleaned_data["once"]
-        if not _ONE_TIME(once):
-            raise forms.ValidationError(_("Load the page again."))
-        return str(once)
 
     def clean(self) -> dict[str, Any]:
         """`expires_at` and `scopes` from what was chosen."""

@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.sessions.backends.base import SessionBase
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.db.models import Q
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
@@ -20,6 +18,7 @@ from keys.errors import AddressInvalid, AlreadyRotated, LifecycleError, Lifetime
 from keys.forms import OVERLAPS, REASONS, CreateKeyForm, EditKeyForm, RevokeKeyForm, RotateKeyForm
 from keys.listing import listing, without_secret
 from keys.models import Key
+from keys.once import make_once
 from keys.selectors import company_key, visible_servers
 from keys.snippets import PLACEHOLDER, Connection, snippets, variable
 from keys.tokens import Token
@@ -33,8 +32,6 @@ from portal.audit.sentences import Line, line
 from portal.companies.access import CompanyRequest, company_page
 from portal.companies.models import Company
 
-MADE = "keys_made"  # in the session: one-time values of forms that made a key, and which
-MADE_KEPT = 20
 EVENTS_SHOWN = 30
 form_page = require_http_methods(["GET", "POST"])
 
@@ -215,19 +212,12 @@ def _suggested_name(request: CompanyRequest) -> str:
 
 
 def _create(request: CompanyRequest, data: dict[str, Any]) -> tuple[Key, Token] | str:
-    """The new key and its token, or the id of the key that this very form made before.
-
-    The page with the value is the answer to the POST itself, so a reload posts again. The company's row is locked
-    before the session is read, so two submits at once make one key, too.
-    """
-    with transaction.atomic():
-        company = Company.objects.select_for_update().get(pk=request.company.pk)
-        stored = type(request.session)(request.session.session_key)
-        made: dict[str, str] = stored.get(MADE, {})
-        if data["once"] in made:
-            return made[data["once"]]
-        key, token = services.create_key(
-            company=company,
+    """The new key and its token, or the id of the key that this very form made before."""
+    return make_once(
+        request,
+        data["once"],
+        lambda: services.create_key(
+            company=request.company,
             server=data["server"],
             user=request.user,
             name=data["name"],
@@ -237,14 +227,8 @@ def _create(request: CompanyRequest, data: dict[str, Any]) -> tuple[Key, Token] 
             per_minute=data["per_minute"],
             per_month=data["per_month"],
             actor=Actor.user(request.user, request),
-        )
-        _remember(request.session, made, data["once"], key)
-        return key, token
-
-
-def _remember(session: SessionBase, made: dict[str, str], once: str, key: Key) -> None:
-    session[MADE] = dict([*made.items(), (once, key.pk)][-MADE_KEPT:])
-    session.save()
+        ),
+    )
 
 
 def _explain(form: Any, error: LifecycleError) -> None:
