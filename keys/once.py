@@ -45,6 +45,7 @@ def make_once(request: CompanyRequest, once: str, make: Callable[[], tuple[T, To
         stored = type(request.session)(request.session.session_key)
         made: dict[str, str] = stored.get(MADE, {})
         if once in made:
+            request.session[MADE] = made  # what this request saves at its end must not forget it
             return made[once]
         thing: Any
         thing, token = make()

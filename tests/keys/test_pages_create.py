@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.sessions.models import Session
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
@@ -16,6 +17,7 @@ from keys import tokens
 from keys.models import Key
 from portal.audit.models import AuditEvent
 from tests.factories import make_company, make_member, make_server, make_user
+from tests.races import at_once
 
 pytestmark = pytest.mark.django_db
 TOKEN = re.compile(tokens.TOKEN_PATTERN)
@@ -211,6 +213,12 @@ def test_a_company_without_a_confirmed_card_gets_no_key_and_is_told_why(owner_cl
     assert not Key.objects.exists()
 
 
+def test_without_any_mcp_server_the_page_says_whom_to_ask(owner_client, company):
+    content = owner_client.get(address(company)).content.decode()
+    assert "No MCP server yet" in content
+    assert '<form method="post" class="stack"' not in content
+
+
 def test_a_viewer_may_not_and_a_stranger_sees_nothing(client, company, server, viewer, stranger):
     client.force_login(viewer)
     assert client.get(address(company)).status_code == 403
@@ -230,3 +238,13 @@ def test_a_removed_member_cannot_send_the_form_that_is_still_open(owner_client, 
     company.memberships.filter(user=owner).delete()
     assert owner_client.post(address(company), data).status_code == 404
     assert not Key.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_double_click_makes_one_key_and_shows_it_once(owner_client, company, server):
+    data = filled(owner_client.get(address(company)))
+    twin = Client()
+    twin.cookies = owner_client.cookies
+    answers = at_once(*(lambda client=client: client.post(address(company), data) for client in (owner_client, twin)))
+    assert Key.objects.count() == 1
+    assert sorted(answer.status_code for answer in answers) == [200, 302]
