@@ -46,7 +46,11 @@ def problem(
         **members,
     }
     return HttpResponse(
-        orjson.dumps(body), status=status_code, content_type="application/problem+json", headers=headers or {}
+        # Errors of lists are keyed by place.
+        orjson.dumps(body, option=orjson.OPT_NON_STR_KEYS),
+        status=status_code,
+        content_type="application/problem+json",
+        headers=headers or {},
     )
 
 

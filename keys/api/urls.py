@@ -35,5 +35,6 @@ urlpatterns = [
     path("data/entities", data.EntitiesView.as_view(), name="data-entities"),
     path("data/services", data.ServicesView.as_view(), name="data-services"),
     path("data/system", data.SystemView.as_view(), name="data-system"),
+    path("", csrf_exempt(no_such_address)),
     path("<path:rest>", csrf_exempt(no_such_address)),
 ]

@@ -133,5 +133,7 @@ class VerifyBatchView(MachineView):
         if not isinstance(items, list) or not 1 <= len(items) <= 100:
             raise ValidationError({"items": "Send a list of 1 to 100 questions."})
         questions = [read_question(item) for item in items]
-        results = verification.verify_many(request.auth, questions, request_id=request._request.request_id)
+        results = verification.verify_many(
+            request.auth, bearer(request._request), questions, request_id=request._request.request_id
+        )
         return json_response({"results": results})
