@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 from django.conf import settings
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from keys import tokens
-from keys.models import Key, McpServer, ServerCredential
-from portal.companies.models import Company
+from keys.models import Key, ManagementToken, McpServer, ServerCredential
+from portal.companies.models import Company, Membership
 
 _VISIBLE_PART = re.compile(r"lk_(?:live|test|srv|mgt)_([0-9A-Za-z]{12})")
 _BARE_ID = re.compile(r"[0-9A-Za-z]{12}")
@@ -30,6 +30,29 @@ def visible_servers(company: Company) -> QuerySet[McpServer]:
     return McpServer.objects.filter(Q(company=None) | Q(company=company), archived_at=None).order_by(
         "-is_portal", "name"
     )
+
+
+def company_servers(company: Company) -> QuerySet[McpServer]:
+    """The servers visible to `company`, its own first, with `own_keys`: how many keys it ever made for each."""
+    own_keys = Count("keys", filter=Q(keys__company=company))
+    return visible_servers(company).annotate(own_keys=own_keys).order_by("company_id", "-is_portal", "name")
+
+
+def company_server(company: Company, server_id: str) -> McpServer | None:
+    """One of them, or None: another company's server is as good as none."""
+    return company_servers(company).filter(pk=server_id).first()
+
+
+def company_tokens(company: Company) -> QuerySet[ManagementToken]:
+    """The management tokens of `company`, latest first, with their maker and `maker_is_member`: one query."""
+    member = Membership.objects.filter(company_id=OuterRef("company_id"), user_id=OuterRef("user_id"))
+    tokens_of_company = company.management_tokens.select_related("user").annotate(maker_is_member=Exists(member))
+    return tokens_of_company.order_by("-created_at", "id")
+
+
+def company_token(company: Company, token_id: str) -> ManagementToken | None:
+    """The management token `token_id` of `company`, or None, also if it is another company's."""
+    return company_tokens(company).filter(pk=token_id).first()
 
 
 def find_by_token(text: str) -> Key | ServerCredential | None:
