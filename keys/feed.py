@@ -13,6 +13,7 @@ from datetime import timedelta
 from django.db import transaction
 from django.utils import timezone
 
+from keys import hotstore
 from keys.models import FeedEvent, FeedHead, Key
 
 KEPT = timedelta(days=1)
@@ -46,6 +47,9 @@ def publish(items: Iterable[Forget]) -> None:
     )  # fmt: skip
     head.number += len(items)
     head.save(update_fields=["number"])
+    key_ids = {item.key_id for item in items}
+    # Before the act returns: from then on no web process believes what Redis kept.
+    transaction.on_commit(lambda: hotstore.forget(key_ids=key_ids - {""}, everything="" in key_ids))
 
 
 def publish_company(company_id: str) -> None:

@@ -6,7 +6,7 @@ import math
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, lru_cache
@@ -69,8 +69,10 @@ def bucket(limit: int, tokens: float, elapsed: float, count: int) -> tuple[bool,
 class MemoryLimiter:
     """Limits kept in this process: for one web process without Redis. Safe to call from several threads."""
 
-    def __init__(self, used_this_month: Callable[[str, float], int], clock: Callable[[], float] = time.time) -> None:
-        self._used_this_month = used_this_month
+    def __init__(
+        self, used_by_keys: Callable[[Collection[str], float], dict[str, int]], clock: Callable[[], float] = time.time
+    ) -> None:
+        self._used_by_keys = used_by_keys
         self._clock = clock
         self._lock = threading.Lock()
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
@@ -83,9 +85,7 @@ class MemoryLimiter:
         now = self._clock()
         month = (key_id, month_of(now))
         if limits.per_month is not None and month not in self._months:
-            used = self._used_this_month(key_id, now)  # a query: outside the lock
-            with self._lock:
-                self._months.setdefault(month, used)
+            self.learn([key_id], now)
         with self._lock:
             used = self._months.get(month, 0)
             if limits.per_month is not None and used + count > limits.per_month and not force:
@@ -103,6 +103,16 @@ class MemoryLimiter:
             while len(self._months) > MOST_BUCKETS:
                 self._months.popitem(last=False)
         return permit
+
+    def learn(self, key_ids: Collection[str], now: float) -> None:
+        """Read what these keys used of the month, where that is not known yet. One query or none."""
+        name = month_of(now)
+        unknown = {key_id for key_id in key_ids if (key_id, name) not in self._months}
+        if unknown:
+            used = self._used_by_keys(unknown, now)  # a query: outside the lock
+            with self._lock:
+                for key_id in unknown:
+                    self._months.setdefault((key_id, name), used.get(key_id, 0))
 
     def _take_minute(self, key_id: str, limit: int | None, count: int, now: float, force: bool) -> Permit:
         if limit is None:
@@ -134,6 +144,6 @@ def permit_of(limit: int, allowed: bool, left: float, count: int, now: float) ->
 @cache
 def limiter() -> MemoryLimiter:
     """The limiter of this process."""
-    from keys.usage.services import used_this_month  # models: not while the applications load
+    from keys.usage.services import used_by_keys  # models: not while the applications load
 
-    return MemoryLimiter(used_this_month)
+    return MemoryLimiter(used_by_keys)

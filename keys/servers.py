@@ -12,7 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from keys import feed, tokens
+from keys import feed, hotstore, tokens
 from keys.errors import AlreadyRotated, LifetimeInvalid, NameTaken, NotUsable, ServerUnavailable
 from keys.models import CredentialState, McpServer, ServerCredential
 from keys.services import LONGEST_OVERLAP
@@ -129,6 +129,7 @@ def rotate_credential(
         raise NotUsable
     old.overlap_ends_at = min(filter(None, (timezone.now() + overlap, old.expires_at)))
     old.save(update_fields=["overlap_ends_at"])
+    _forget_credential(old)
     new, token = _new_credential(
         server=old.server, name=old.name, created_by=old.created_by, expires_at=old.expires_at, replaces=old
     )
@@ -145,6 +146,7 @@ def revoke_credential(*, credential: ServerCredential, reason: str, actor: Actor
     if credential.revoked_at is None:
         credential.revoked_at, credential.revoked_reason = timezone.now(), reason[:300]
         credential.save(update_fields=["revoked_at", "revoked_reason"])
+        _forget_credential(credential)
         record("credential:revoked", actor=actor, company=credential.server.company,
                target=_credential(credential), reason=reason, data={"server": credential.server_id})  # fmt: skip
     return credential
@@ -158,6 +160,10 @@ def target(server: McpServer) -> Target:
 def _tell(event_type: str, server: McpServer) -> None:
     facts = {"server": {"id": server.pk, "name": server.name, "url": server.url}}
     emit(event_type, company=server.company_id, data=facts, servers=[server.pk])
+
+
+def _forget_credential(credential: ServerCredential) -> None:
+    transaction.on_commit(lambda: hotstore.forget(credential_ids=[credential.pk]))
 
 
 def _credential(credential: ServerCredential) -> Target:

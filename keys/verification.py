@@ -14,9 +14,10 @@ from typing import Any
 import orjson
 from django.conf import settings
 
-from keys import addresses, scopes, tokens
-from keys.limits import Permit, limiter, limits_of
+from keys import addresses, hotstore, scopes, tokens
+from keys.limits import Limits, Permit, limits_of
 from keys.records import CredentialRecord, KeyRecord, fetch, fetch_keys
+from keys.unknown_ids import unknown_ids
 from keys.usage.counter import counter
 from keys.verdicts import MEANINGS, Code
 
@@ -54,36 +55,99 @@ def verify(credential: str, question: Question, *, request_id: str = "") -> dict
     server_token = _server_token(credential)
     key_token = _key_token(question.key)
     now = time.time()
-    credential_record, record = fetch(server_token.id, key_token.id if key_token else "")
+    found = hotstore.ask(server_token, key_token) if key_token else None
+    if isinstance(found, hotstore.Hit):
+        server, record = _checked_credential(found.credential, server_token, now), found.record
+        code, facts = decide(server, record, key_token, question, now)
+        if code is Code.VALID:
+            return _verdict(server, record, code, facts, found.permit(now), question, now, request_id)
+        if code is not Code.NOT_FOUND:
+            found.give_back()
+            return _verdict(server, record, code, facts, None, question, now, request_id)
+        found = None  # a wrong secret costs the look-up that an unknown id costs: time tells nothing
+    if key_token and (wait := unknown_ids.refuse(credential, question.client_ip, key_token.id, now)):
+        return _refused_unseen(wait, request_id)
+    credential_record, any_record = fetch(server_token.id, key_token.id if key_token else "")
     server = _checked_credential(credential_record, server_token, now)
-    return _answer(server, record, key_token, question, now, request_id)
+    code, facts = decide(server, any_record, key_token, question, now)
+    permit = None
+    if code is Code.NOT_FOUND:
+        unknown_ids.note(credential, question.client_ip, now)
+    elif any_record is not None:
+        unknown_ids.know(any_record.id)
+        limits = _limits(any_record) if code is Code.VALID else None
+        if found is not None:
+            permit = hotstore.keep_and_take(found, server, any_record, limits)
+        elif limits is not None:
+            permit = hotstore.take_all([(any_record.id, limits, 1)])[0]
+    return _verdict(server, any_record, code, facts, permit, question, now, request_id)
 
 
-def verify_many(server: CredentialRecord, questions: list[Question], *, request_id: str = "") -> list[dict[str, Any]]:
-    """A verdict for each of `questions`, in their order, for a server that is authenticated. One query."""
-    parsed = [_key_token(question.key) for question in questions]
-    records = fetch_keys([token.id for token in parsed if token])
+def verify_many(
+    server: CredentialRecord, credential: str, questions: list[Question], *, request_id: str = ""
+) -> list[dict[str, Any]]:
+    """A verdict for each of `questions`, in their order, for a server that authenticated with `credential`.
+
+    One query, and one round trip for all permits. Raises DatabaseAway.
+    """
     now = time.time()
-    return [
-        _answer(server, records.get(token.id) if token else None, token, question, now, request_id)
+    parsed = [_key_token(question.key) for question in questions]
+    waits = [
+        unknown_ids.refuse(credential, question.client_ip, token.id, now) if token else 0
         for token, question in zip(parsed, questions, strict=True)
+    ]
+    records = fetch_keys(list({token.id for token, wait in zip(parsed, waits, strict=True) if token and not wait}))
+    decided: list[tuple[KeyRecord | None, Code, dict[str, Any]]] = []
+    wanted: list[tuple[str, Limits, int]] = []
+    for token, wait, question in zip(parsed, waits, questions, strict=True):
+        record = records.get(token.id) if token else None
+        code, facts = decide(server, record, token, question, now)
+        decided.append((record, code, facts))
+        if code is Code.NOT_FOUND and not wait:
+            unknown_ids.note(credential, question.client_ip, now)
+        elif record is not None and code is not Code.NOT_FOUND:
+            unknown_ids.know(record.id)
+            if code is Code.VALID:
+                wanted.append((record.id, _limits(record), 1))
+    permits = iter(hotstore.take_all(wanted))
+    return [
+        _refused_unseen(wait, request_id)
+        if wait
+        else _verdict(
+            server, record, code, facts, next(permits) if code is Code.VALID else None, question, now, request_id
+        )
+        for (record, code, facts), wait, question in zip(decided, waits, questions, strict=True)
     ]
 
 
-def _answer(
+def _limits(record: KeyRecord) -> Limits:
+    return limits_of(record.plan, record.per_minute, record.per_month)
+
+
+def _refused_unseen(wait: int, request_id: str) -> dict[str, Any]:
+    """RATE_LIMITED for an id that was not looked up: too many unknown ones were asked about (keys/unknown_ids.py)."""
+    return {
+        "valid": False,
+        "code": Code.RATE_LIMITED.value,
+        "message": "Too many unknown keys were tried; wait a moment.",
+        "request_id": request_id,
+        "retry_after": wait,
+    }
+
+
+def _verdict(
     server: CredentialRecord,
     record: KeyRecord | None,
-    token: tokens.Token | None,
+    code: Code,
+    facts: dict[str, Any],
+    permit: Permit | None,
     question: Question,
     now: float,
     request_id: str,
 ) -> dict[str, Any]:
-    code, facts = decide(server, record, token, question, now)
-    permit: Permit | None = None
-    if code is Code.VALID and record is not None:
-        permit = limiter().take(record.id, limits_of(record.plan, record.per_minute, record.per_month))
-        if permit is not None and not permit.allowed:
-            code = Code.RATE_LIMITED
+    """The verdict as JSON, counted."""
+    if permit is not None and not permit.allowed:
+        code = Code.RATE_LIMITED
     known = record if code not in {Code.NOT_FOUND, Code.MALFORMED} else None
     counter.count(
         server.server_id, known, code, tool=question.tool or "", client=question.client,

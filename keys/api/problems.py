@@ -46,8 +46,7 @@ def problem(
         **members,
     }
     return HttpResponse(
-        # Errors of lists are keyed by place.
-        orjson.dumps(body, option=orjson.OPT_NON_STR_KEYS),
+        orjson.dumps(body, option=orjson.OPT_NON_STR_KEYS),  # errors of lists are keyed by place
         status=status_code,
         content_type="application/problem+json",
         headers=headers or {},

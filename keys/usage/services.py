@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,8 @@ from django.db import connection, transaction
 from django.db.models import Sum
 from django.utils import timezone
 
-from keys.limits import limiter, limits_of
+from keys import hotstore
+from keys.limits import limits_of
 from keys.usage.models import Sighting, UsageBatch, UsageDay, UsageHour
 
 if TYPE_CHECKING:
@@ -76,11 +78,14 @@ def _see(rows: list[list[Any]]) -> None:
         )
 
 
-def used_this_month(key_id: str, now: float) -> int:
-    """How many valid verdicts the key had in the calendar month (UTC) of `now`, as far as they are written."""
+def used_by_keys(key_ids: Collection[str], now: float) -> dict[str, int]:
+    """How many valid verdicts each key had in the calendar month (UTC) of `now`, as far as they are written.
+
+    Keys without any are left out. One query.
+    """
     beginning = _moment(now).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    rows = UsageDay.objects.filter(key_id=key_id, period__gte=beginning, code__in=_USED)
-    return rows.aggregate(total=Sum("count"))["total"] or 0
+    rows = UsageDay.objects.filter(key_id__in=key_ids, period__gte=beginning, code__in=_USED)
+    return dict(rows.values_list("key_id").annotate(total=Sum("count")))
 
 
 def purge(now: datetime | None = None) -> int:
@@ -115,7 +120,11 @@ def report(server_id: str, batch_id: str, items: list[tuple[KeyRecord, dict[str,
         sightings.append([record.id, address, client, record.company_id, tool, "VALID", moment, moment, item["count"]])
     if not write_batch(batch_id, {"counts": counts, "sightings": sightings}):
         return False
-    for record, item, _at in items:
-        limits = limits_of(record.plan, record.per_minute, record.per_month)
-        limiter().take(record.id, limits, item["count"], force=True)
+    hotstore.take_all(
+        [
+            (record.id, limits_of(record.plan, record.per_minute, record.per_month), item["count"])
+            for record, item, _at in items
+        ],
+        force=True,
+    )
     return True
