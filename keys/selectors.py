@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from django.conf import settings
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from keys import tokens
 from keys.models import Key, ManagementToken, McpServer, ServerCredential
@@ -34,8 +35,11 @@ def visible_servers(company: Company) -> QuerySet[McpServer]:
 
 def company_servers(company: Company) -> QuerySet[McpServer]:
     """The servers visible to `company`, its own first, with `own_keys`: how many keys it ever made for each."""
-    own_keys = Count("keys", filter=Q(keys__company=company))
-    return visible_servers(company).annotate(own_keys=own_keys).order_by("company_id", "-is_portal", "name")
+    # From the company's keys, never from the server's: everyone's server has everyone's keys.
+    counted = company.keys.filter(server=OuterRef("pk")).order_by().values("server").annotate(number=Count("pk"))
+    own_keys = Coalesce(Subquery(counted.values("number")), 0)
+    own_first = F("company_id").asc(nulls_last=True)
+    return visible_servers(company).annotate(own_keys=own_keys).order_by(own_first, "-is_portal", "name")
 
 
 def company_server(company: Company, server_id: str) -> McpServer | None:

@@ -9,12 +9,13 @@ from django.utils.translation import gettext as _
 
 from keys.errors import LifecycleError
 from keys.models import McpServer, ServerCredential
+from keys.server_forms import CredentialForm, RotateForm
 from keys.servers import create_credential, revoke_credential, rotate_credential
 from keys.tokens import Token
 from portal.accounts.models import User
 from portal.accounts.reauthentication import recent_sign_in_required
 from portal.staff.access import staff_actor, staff_page
-from portal.staff.forms import CredentialForm, RevokeForm, RotateForm
+from portal.staff.forms import RevokeForm
 from portal.staff.views.acts import act_page, posted
 
 

@@ -13,13 +13,14 @@ from django.views.decorators.http import require_safe
 
 from keys.errors import LifecycleError
 from keys.models import McpServer
+from keys.server_forms import CatalogueForm, ServerForm, ToolRows, tools_of
 from keys.servers import register_server, resume_server, stop_server, update_server
 from portal.audit.models import AuditEvent
 from portal.audit.sentences import line
 from portal.cursors import paginate
 from portal.staff import selectors
 from portal.staff.access import staff_actor, staff_page
-from portal.staff.forms import CatalogueForm, ConfirmForm, ServerFilter, ServerForm, StopForm, ToolRows, tools_of
+from portal.staff.forms import ConfirmForm, ServerFilter, StopForm
 from portal.staff.views.acts import act_page, posted
 from portal.staff.views.dashboard import target_page
 
