@@ -11,3 +11,4 @@ class KeysConfig(AppConfig):
     def ready(self) -> None:
         """Listen to what happens to companies."""
         from keys import reactions  # noqa: F401  (connects its receivers)
+        from keys.api import schema  # noqa: F401  (registers its extensions)

@@ -51,13 +51,13 @@ class NamedSerializer(serializers.Serializer):
     name = serializers.CharField()
 
 
-class CompanySerializer(NamedSerializer):
+class KeyCompanySerializer(NamedSerializer):
     """The key's company."""
 
     slug = serializers.CharField()
 
 
-class UserSerializer(NamedSerializer):
+class KeyUserSerializer(NamedSerializer):
     """The member whom the key acts for."""
 
     email = serializers.EmailField()
@@ -71,8 +71,8 @@ class VerdictSerializer(serializers.Serializer):
     message = serializers.CharField(required=False, help_text="A refusal in words.")
     key_id = serializers.CharField(required=False)
     key_name = serializers.CharField(required=False)
-    company = CompanySerializer(required=False)
-    user = UserSerializer(required=False)
+    company = KeyCompanySerializer(required=False)
+    user = KeyUserSerializer(required=False)
     server = NamedSerializer(required=False)
     scopes = serializers.ListField(child=serializers.CharField(), required=False)
     expires_at = serializers.DateTimeField(required=False, allow_null=True)
@@ -149,6 +149,6 @@ class LoginResultSerializer(serializers.Serializer):
 
     key = serializers.CharField()
     key_id = serializers.CharField()
-    user = UserSerializer()
-    company = CompanySerializer()
+    user = KeyUserSerializer()
+    company = KeyCompanySerializer()
     expires_at = serializers.DateTimeField()

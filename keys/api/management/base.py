@@ -11,7 +11,6 @@ from typing import Any, TypeVar, cast
 import orjson
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied, Throttled, ValidationError
@@ -53,17 +52,6 @@ class ManagementTokenAuthentication(BaseAuthentication):
     def authenticate_header(self, request: Any) -> str:
         """The challenge, so that DRF answers 401 and not 403."""
         return 'Bearer realm="latchkey"'
-
-
-class ManagementTokenScheme(OpenApiAuthenticationExtension):
-    """How the OpenAPI document names it."""
-
-    target_class = ManagementTokenAuthentication
-    name = "managementToken"
-
-    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        """A bearer token."""
-        return {"type": "http", "scheme": "bearer", "description": "`lk_mgt_…`, from the page Management tokens."}
 
 
 class HasScope(BasePermission):

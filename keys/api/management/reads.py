@@ -22,7 +22,7 @@ from portal.audit.selectors import company_events
 _GROUPS = {"key": "key_id", "code": "code", "tool": "tool", "client": "client", "server": "server_id"}
 
 
-class CompanySerializer(serializers.Serializer):
+class OwnCompanySerializer(serializers.Serializer):
     """The company and the token that asks."""
 
     id = serializers.CharField()
@@ -77,7 +77,7 @@ class CompanyView(ManagementView):
     @extend_schema(
         operation_id="get_company",
         description="The company, and the token that asks: a script's whoami.",
-        responses={200: CompanySerializer, **_ERRORS},
+        responses={200: OwnCompanySerializer, **_ERRORS},
     )
     def get(self, request: Request) -> HttpResponse:
         """Show."""
