@@ -2,7 +2,7 @@
 
 PYTHON = .venv/bin/python
 
-.PHONY: help run test check lint format migrations
+.PHONY: help run test check lint format screens
 
 help: ## This list
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/: .*## /\t/' | expand -t 14
@@ -26,3 +26,6 @@ lint: ## Style, types, import rules, migrations
 format: ## Put the style right
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m ruff format .
+
+screens: ## Pictures of every page, wide and narrow, light and dark, into var/screens
+	$(PYTHON) manage.py screens var/screens

@@ -1,0 +1,273 @@
+"""`manage.py screens`: a picture of every page, wide and narrow, light and dark, to look at.
+
+It starts a portal of its own on free ports with a throw-away data folder, fills it with example data, walks through it
+in Chromium as a visitor, a new owner, a member and staff, and stops it. Needs the packages of requirements-dev.lock and
+a Chromium on PATH.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess  # nosec B404
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.urls import NoReverseMatch, reverse
+
+from keys.models import Key, McpServer
+from portal.companies.models import Company
+from portal.management import example_data
+from portal.management.commands import demo
+from portal.ui import navigation
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+WIDTHS = {"wide": (1280, 800), "narrow": (360, 740)}
+THEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
+# What README and docs show.
+CHOSEN = {
+    "landing-wide-light", "keys-wide-light", "keys-narrow-dark", "new-key-wide-light", "key-created-wide-light",
+    "key-wide-light", "key-rotate-wide-light", "card-declined-wide-light", "card-declined-narrow-light",
+    "overview-wide-dark", "audit-wide-light", "usage-wide-light", "staff-dashboard-wide-light",
+    "staff-key-wide-dark",
+}  # fmt: skip
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+PASSWORD = "quiet lanterns drift over tin roofs"  # noqa: S105 - of a portal that ends with this command  # nosec B105
+
+
+class Command(BaseCommand):
+    """Takes the pictures."""
+
+    help = "Take pictures of every page: 1280 and 360 pixels wide, light and dark (development only)."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Where to, which, and whether of the portal that runs already."""
+        parser.add_argument("folder", nargs="?", type=Path, help="default: screens in the data folder")
+        parser.add_argument("--chosen", action="store_true", help="only those that README and docs show")
+        parser.add_argument(
+            "--here", action="store_true", help="of the portal that runs on this data folder; fills in example data"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Start a portal unless told not to, and walk through it."""
+        if settings.PRODUCTION:
+            raise CommandError("Pictures are taken of example data, in development runs only.")
+        folder = (options["folder"] or settings.DATA_DIR / "screens").resolve()
+        if not options["here"]:
+            with _throw_away_portal() as environment:
+                again = [sys.executable, "manage.py", "screens", str(folder), "--here"]
+                again += ["--chosen"] if options["chosen"] else []
+                done = subprocess.run(again, cwd=settings.BASE_DIR, env=environment, check=False)  # noqa: S603  # nosec
+                sys.exit(done.returncode)
+        folder.mkdir(parents=True, exist_ok=True)
+        camera = Camera(folder, CHOSEN if options["chosen"] else None)
+        walk(camera, example_data.load())
+        self.stdout.write(f"{len(camera.taken)} pictures in {folder}")
+
+
+class Camera:
+    """Takes one page in every width and theme."""
+
+    def __init__(self, folder: Path, chosen: set[str] | None) -> None:
+        self.folder, self.chosen = folder, chosen
+        self.taken: list[str] = []
+
+    def take(self, page: Page, name: str) -> None:
+        """`page` as it stands, as NAME-WIDTH-THEME.png."""
+        for width, (across, down) in WIDTHS.items():
+            page.set_viewport_size({"width": across, "height": down})
+            for theme in THEMES:
+                picture = f"{name}-{width}-{theme}"
+                if self.chosen is None or picture in self.chosen:
+                    page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+                    page.screenshot(path=self.folder / f"{picture}.png", full_page=self.chosen is None)
+                    self.taken.append(picture)
+        page.set_viewport_size({"width": 1280, "height": 800})
+
+
+def walk(camera: Camera, company: Company) -> None:
+    """Every page, as the people who see it."""
+    from playwright.sync_api import sync_playwright  # a development package
+
+    member, staff = _member_pages(company), _staff_pages(company)
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        raise CommandError("There is no Chromium on PATH: install it, for example apt-get install chromium.")
+    # From here on no query: Playwright's loop runs in this thread, and Django refuses queries in one.
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        page = _person(browser)
+        for name, address in _visitor_pages():
+            page.goto(address)
+            camera.take(page, name)
+        _register(page, camera)
+
+        page = _person(browser)
+        _sign_in(page, demo.OWNER)
+        for name, address in member:
+            page.goto(address)
+            camera.take(page, name)
+        page.goto(dict(member)["new-key"])
+        page.get_by_label("Name", exact=True).fill("Assistant in the office")
+        _press(page, "Create the key")
+        camera.take(page, "key-created")
+
+        page = _person(browser)
+        _sign_in(page, demo.STAFF)
+        for name, address in staff:
+            page.goto(address)
+            camera.take(page, name)
+        browser.close()
+
+
+def _visitor_pages() -> list[tuple[str, str]]:
+    names = {"landing": "landing", "sign-up": "account_signup", "sign-in": "account_login",
+             "reset-password": "account_reset_password", "api-docs": "api-docs",
+             "styleguide": "styleguide"}  # fmt: skip
+    return [(name, reverse(url)) for name, url in names.items()] + [("not-found", "/nothing-here/")]
+
+
+def _member_pages(company: Company) -> list[tuple[str, str]]:
+    entries = {str(entry.label).lower().replace(" ", "-"): entry.url_name for entry in navigation.COMPANY}
+    pages = [(name, address) for name, url in entries.items() if (address := _address(url, slug=company.slug))]
+    rotating = Key.objects.get(company=company, name="Nightly report", overlap_ends_at__isnull=False)
+    key = Key.objects.get(company=company, name="Gemini CLI on my laptop")
+    revoked = Key.objects.get(company=company, name="Old notebook")
+    pages.append(("new-key", reverse("keys:new", args=[company.slug])))
+    for name, url, one in [
+        ("key", "keys:detail", key), ("key-edit", "keys:edit", key), ("key-rotate", "keys:rotate", key),
+        ("key-revoke", "keys:revoke", key), ("key-rotating", "keys:detail", rotating),
+        ("key-revoked", "keys:detail", revoked),
+    ]:  # fmt: skip
+        pages.append((name, reverse(url, args=[company.slug, one.pk])))
+    for name, url in [("account", "account"), ("second-factor", "mfa_index"), ("sessions", "usersessions_list"),
+                      ("new-company", "new_company"), ("mailbox", "mailbox")]:  # fmt: skip
+        pages.append((name, reverse(url)))
+    endpoint = company.webhooks.first()
+    if endpoint is not None:
+        pages.append(("webhook", reverse("webhooks:detail", args=[company.slug, endpoint.pk])))
+    pages.append(("new-webhook", reverse("webhooks:new", args=[company.slug])))
+    return pages
+
+
+def _staff_pages(company: Company) -> list[tuple[str, str]]:
+    entries = {f"staff-{str(entry.label).lower().replace(' ', '-')}": entry.url_name for entry in navigation.STAFF}
+    pages = [(name, address) for name, url in entries.items() if (address := _address(url))]
+    key = Key.objects.get(company=company, name="Gemini CLI on my laptop")
+    server = McpServer.objects.get(is_portal=True)
+    suspended = example_data.neighbour_named(example_data.NEIGHBOURS[1][0])
+    for name, url, one in [
+        ("company", "staff:company", company.pk), ("company-suspended", "staff:company", suspended.pk),
+        ("key", "staff:key", key.pk), ("key-revoke", "staff:key_revoke", key.pk),
+        ("server", "staff:server", server.pk), ("server-stop", "staff:server_stop", server.pk),
+    ]:  # fmt: skip
+        pages.append((f"staff-{name}", reverse(url, args=[one])))
+    return [*pages, ("staff-new-server", reverse("staff:server_new")), ("admin", reverse("admin:index"))]
+
+
+def _address(url_name: str, **kwargs: str) -> str:
+    """The address of an entry of a sidebar; '' where the page does not exist."""
+    try:
+        return reverse(url_name, kwargs=kwargs)
+    except NoReverseMatch:
+        return ""
+
+
+def _person(browser: Browser) -> Page:
+    return browser.new_context(base_url=settings.PORTAL_URL, reduced_motion="reduce").new_page()
+
+
+def _press(page: Page, button: str) -> None:
+    with page.expect_navigation():
+        page.get_by_role("button", name=button, exact=True).click()
+
+
+def _sign_in(page: Page, person: dict[str, Any]) -> None:
+    page.goto(reverse("account_login"))
+    page.get_by_label("E-mail address").fill(person["email"])
+    page.get_by_label("Password").fill(person["password"])
+    _press(page, "Sign in")
+
+
+def _register(page: Page, camera: Camera) -> None:
+    """A new company up to its overview, with a card that is declined on the way."""
+    email = f"ada{os.getpid()}@example.com"
+    page.goto(reverse("account_signup"))
+    page.get_by_label("Company name").fill("Analytical Engines")
+    page.get_by_label("Your name").fill("Ada Lovelace")
+    page.get_by_label("E-mail address").fill(email)
+    page.get_by_label("Password").fill(PASSWORD)
+    camera.take(page, "sign-up-filled")
+    _press(page, "Create company")
+    camera.take(page, "check-your-mail")
+    waiting = page.url
+    page.goto(f"{reverse('mailbox')}?to={email}")
+    page.get_by_role("table").get_by_role("link").first.click()
+    camera.take(page, "mail")
+    code = re.search(r"^\s*([A-Z0-9]{3,5}-?[A-Z0-9]{3,5})\s*$", page.get_by_role("main").inner_text(), re.M)
+    if code is None:
+        raise CommandError("The mail to the new owner holds no code.")
+    page.goto(waiting)
+    page.get_by_label("Code").fill(code[1])
+    _press(page, "Confirm")
+    camera.take(page, "card-form")
+    for number, name in [("4000 0000 0000 0002", "card-declined"), ("4242 4242 4242 4242", "overview-new")]:
+        page.get_by_label("Name on the card").fill("Ada Lovelace")
+        page.get_by_label("Card number").fill(number)
+        page.get_by_label("Expiry").fill("04/33")
+        page.get_by_label("Security code").fill("123")
+        _press(page, "Confirm the card")
+        camera.take(page, name)
+    page.goto(f"{page.url}keys/")
+    camera.take(page, "keys-empty")
+
+
+@contextmanager
+def _throw_away_portal() -> Iterator[dict[str, str]]:
+    """A portal of its own that runs; its environment. It is stopped at the end, and its data are gone."""
+    with tempfile.TemporaryDirectory(prefix="latchkey-screens-") as data:
+        web, mcp = _free_port(), _free_port()
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("LATCHKEY_")}
+        environment |= {"LATCHKEY_DATA": data, "PORT": str(web), "MCP_PORT": str(mcp)}
+        environment.pop("DATABASE_URL", None)
+        environment.pop("REDIS_URL", None)
+        command = [sys.executable, "manage.py", "up"]
+        process = subprocess.Popen(  # noqa: S603  # nosec
+            command, cwd=settings.BASE_DIR, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
+        )
+        try:
+            _wait_for(process, lambda line: "Latchkey is running" in line)
+            yield environment
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=30)
+
+
+def _wait_for(process: subprocess.Popen[str], wanted: Callable[[str], bool]) -> None:
+    assert process.stdout is not None
+    shown = []
+    for line in process.stdout:
+        shown.append(line)
+        if wanted(line):
+            return
+    raise CommandError("The portal did not start:\n" + "".join(shown))
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

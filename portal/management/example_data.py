@@ -1,0 +1,106 @@
+"""A company in the middle of its work, for pictures of the pages: keys in every state, weeks of use, a few neighbours.
+
+Made by the services that people and machines use, so that the record and the feed tell of it too.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from keys import servers, services
+from keys.models import Key, McpServer
+from keys.usage.services import write_batch
+from keys.webhooks.endpoints import create_endpoint
+from portal.accounts.models import User
+from portal.audit.actors import SYSTEM, Actor
+from portal.companies.models import Company
+from portal.companies.services import activate_company, create_company, suspend_company
+from portal.management.commands import demo
+
+NEIGHBOURS = [("Northwind Traders", "EUR"), ("Tailspin Toys", "USD"), ("Lakeside Clinic", "GBP")]
+TOOLS = [
+    {"name": "get_stock", "title": "Stock of an article", "description": "How many are there.", "read_only": True},
+    {"name": "take_stock", "title": "Take from stock", "description": "Book articles out.", "read_only": False},
+]
+DAYS = 21
+
+
+@transaction.atomic
+def load() -> Company:
+    """Fill the demo company; safe to repeat. Returns it."""
+    company, portal_server = demo.load()
+    if Key.objects.filter(company=company, name="Gemini CLI on my laptop").exists():
+        return company
+    owner = User.objects.get(email=demo.OWNER["email"])
+    developer = User.objects.get(email="dev@example.com")
+    actor, stock = Actor.user(owner), _stock_server(company, Actor.user(owner))
+
+    gemini = _key(company, portal_server, owner, "Gemini CLI on my laptop", ["tools:*"], 90)
+    code = _key(company, portal_server, developer, "Claude Code", ["tools:read"], 365)
+    _key(company, stock, developer, "Stock bot", ["tool:get_stock"], 30, allowed_ips=["203.0.113.0/24"])
+    nightly = _key(company, portal_server, owner, "Nightly report", ["tool:get_companies", "tool:get_users"], 365)
+    newer, _token = services.rotate_key(key=nightly, overlap=timedelta(hours=24), actor=actor)
+    leaked = _key(company, portal_server, developer, "Old notebook", ["tools:*"], 90)
+    services.revoke_key(key=leaked, reason="Found in a public repository", actor=actor)
+
+    _use(gemini, "gemini-cli", ["get_companies", "get_users", "whoami"], 40)
+    _use(code, "claude-code", ["get_entity_info", "get_companies"], 25)
+    _use(nightly, "report", ["get_companies"], 6)
+    _use(newer, "report", ["get_companies"], 2, days=1)
+    create_endpoint(url="https://hooks.example.com/latchkey", actor=actor, company=company, description="Chat room")
+
+    for name, currency in NEIGHBOURS:
+        person = User.objects.create_user(f"{name.split()[0].lower()}@example.com", None, name=f"Owner of {name}")
+        neighbour = create_company(name=name, currency=currency, owner=person, actor=Actor.user(person))
+        if name != NEIGHBOURS[2][0]:
+            activate_company(company=neighbour, actor=SYSTEM)
+            _key(neighbour, portal_server, person, "First key", ["tools:*"], 90)
+    suspend_company(company=neighbour_named(NEIGHBOURS[1][0]), reason="Invoices are open", actor=SYSTEM)
+    return company
+
+
+def neighbour_named(name: str) -> Company:
+    """One of the other companies."""
+    return Company.objects.get(name=name)
+
+
+def _stock_server(company: Company, actor: Actor) -> McpServer:
+    return servers.register_server(
+        actor=actor, company=company, name="stock", title="Stock", url="http://localhost:9000/mcp", tools=TOOLS
+    )
+
+
+def _key(
+    company: Company, server: McpServer, user: User, name: str, scopes: list[str], days: int,
+    allowed_ips: tuple[str, ...] | list[str] = (),
+) -> Key:  # fmt: skip
+    key, _token = services.create_key(
+        company=company, server=server, user=user, name=name, scopes=scopes,
+        expires_at=timezone.now() + timedelta(days=days), actor=Actor.user(user), allowed_ips=allowed_ips,
+    )  # fmt: skip
+    return key
+
+
+def _use(key: Key, client: str, tools: list[str], much: int, days: int = DAYS) -> None:
+    """Use of `key` as verdicts would have counted it: more on working days and by day, a few refusals."""
+    now = timezone.now().replace(minute=0, second=0, microsecond=0)
+    counts, seen = [], 0
+    for hours_ago in range(days * 24):
+        hour = now - timedelta(hours=hours_ago)
+        busy = (1.0 if hour.weekday() < 5 else 0.25) * (0.15 + max(0.0, math.sin((hour.hour - 5) / 15 * math.pi)))
+        busy *= 0.6 + (hour.toordinal() * 7 % 11) / 14  # no two days alike, and every run the same
+        for place, tool in enumerate(tools):
+            count = round(much * busy / (place + 1))
+            seen += count
+            where = [int(hour.timestamp()), key.server_id, key.company_id, key.pk]
+            counts.append([*where, "VALID", tool, client, max(count, 1)])
+            if hour.hour in (9, 15) and place == 0 and hour.toordinal() % 3:
+                code = "INSUFFICIENT_SCOPE" if hour.hour == 9 else "RATE_LIMITED"
+                counts.append([*where, code, tool, client, hour.toordinal() % 5 + 1])
+    first, last = (now - timedelta(days=days)).timestamp(), timezone.now().timestamp() - 120
+    sightings = [[key.pk, "203.0.113.20", client, key.company_id, tools[0], "VALID", first, last, seen]]
+    write_batch(f"example-{key.pk}", {"counts": counts, "sightings": sightings})
