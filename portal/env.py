@@ -82,7 +82,7 @@ def database(name: str, default: str) -> dict[str, Any]:
             "PASSWORD": unquote(parts.password or ""),
             "HOST": parts.hostname or "",
             "PORT": str(parts.port or ""),
-            "OPTIONS": dict(parse_qsl(parts.query)),
+            "OPTIONS": {"connect_timeout": "5"} | dict(parse_qsl(parts.query)),
             "CONN_MAX_AGE": None,
             "CONN_HEALTH_CHECKS": True,
         }
