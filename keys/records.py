@@ -135,7 +135,8 @@ def _fetch_sqlite(driver: sqlite3.Connection, credential_id: str, key_id: str) -
 
 
 def _one_row(driver: Any, sql: str, parameters: tuple[str, str], **options: bool) -> Sequence[Any] | None:
-    return driver.execute(sql, parameters, **options).fetchone()  # type: ignore[no-any-return]
+    row: Sequence[Any] | None = driver.execute(sql, parameters, **options).fetchone()
+    return row
 
 
 def _found(row: Sequence[Any] | None) -> Found:
@@ -150,7 +151,8 @@ def _found(row: Sequence[Any] | None) -> Found:
 
 
 def _key_record(row: Sequence[Any]) -> KeyRecord:
-    return KeyRecord(row[0], bytes(row[1]), *row[2:7], _epoch(row[7]), _epoch(row[8]), _epoch(row[9]), *row[10:])
+    ends = (_epoch(row[7]), _epoch(row[8]), _epoch(row[9]))
+    return KeyRecord._make((row[0], bytes(row[1]), *row[2:7], *ends, *row[10:]))
 
 
 def _epoch(value: datetime | str | None) -> float | None:

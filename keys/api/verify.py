@@ -127,7 +127,7 @@ class VerifyBatchView(MachineView):
         request=BatchSerializer,
         responses={200: VerdictsSerializer, **PROBLEMS},
     )
-    def post(self, request: Request) -> HttpResponse:
+    def post(self, request: Any) -> HttpResponse:
         """Answer them all."""
         items = request.data.get("items")
         if not isinstance(items, list) or not 1 <= len(items) <= 100:

@@ -1,0 +1,21 @@
+"""Redis on the hot path: what a verdict needs, and its permit, in one round trip.
+
+Records are kept for TTL_SECONDS, so that a busy key does not ask the database each time. What makes that safe is said
+in docs/reliability.md, in short:
+
+- a look-up may be kept only under a lease taken before it began, and `forget` ends leases: a look-up that was under way
+  while a key was revoked cannot bring the old row back;
+- `forget` runs after the commit and before the act returns; when Redis cannot be reached it waits until everything that
+  was kept before has run out, which is counted from the beginning of the look-up;
+- every name carries the run of the Redis process: what an earlier run knew is not believed;
+- inside a transaction nothing is read from here or kept: it sees rows that others do not.
+
+Without REDIS_URL, or while Redis is away, every function says so and callers take the slower way.
+"""
+
+from __future__ import annotations
+
+from keys.hotstore.forgetting import forget
+from keys.hotstore.store import TTL_SECONDS, Hit, Miss, ask, give_back, keep_and_take, take_all
+
+__all__ = ["TTL_SECONDS", "Hit", "Miss", "ask", "forget", "give_back", "keep_and_take", "take_all"]
