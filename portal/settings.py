@@ -131,7 +131,7 @@ DATABASES = {"default": env.database("DATABASE_URL", f"sqlite://{DATA_DIR}/latch
 REDIS_URL = env.text("REDIS_URL")
 CACHES: dict[str, dict[str, Any]] = {
     "default": (
-        {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL, "KEY_PREFIX": "latchkey"}
+        {"BACKEND": "portal.cache.FallbackCache", "LOCATION": REDIS_URL, "KEY_PREFIX": "latchkey"}
         if REDIS_URL
         else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
     )
@@ -284,6 +284,10 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": r"/api/v1",
     "SERVERS": [{"url": PORTAL_URL}],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "keys.api.schema.document_problems",
+    ],
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 
