@@ -62,6 +62,7 @@ INSTALLED_APPS = [
     "portal.companies",
     "portal.billing",
     "portal.audit",
+    "portal.jobs",
     "portal.staff",
     "portal.ui",
     "keys",
@@ -163,13 +164,19 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TIMEZONE = "UTC"
 # Webhooks have a queue of their own: slow receivers then hold up nothing else, and its worker can stand where outgoing
-# requests are allowed. portal/celery.py has workers take from every queue named here.
-CELERY_TASK_ROUTES: dict[str, Any] = {"webhooks.*": {"queue": "webhooks"}}
+# requests are allowed. So have mail, whose server can be slow, and usage, which comes all the time. portal/celery.py has workers take from every queue named here.
+CELERY_TASK_ROUTES: dict[str, Any] = {
+    "webhooks.tell_owners": {"queue": "mail"},
+    "webhooks.*": {"queue": "webhooks"},
+    "keys.notices": {"queue": "mail"},
+    "usage.*": {"queue": "usage"},
+}
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "heartbeat": {"task": "portal.tasks.heartbeat", "schedule": 5.0, "options": {"expires": 15}},
     "key-notices": {"task": "keys.notices", "schedule": 600.0, "options": {"expires": 600}},
     "keys-purge": {"task": "keys.purge", "schedule": crontab(minute=35)},
+    "jobs-purge": {"task": "jobs.purge", "schedule": crontab(hour=4, minute=5)},
     "usage-purge": {"task": "usage.purge", "schedule": crontab(hour=3, minute=50)},
     "webhooks-sweep": {"task": "webhooks.sweep", "schedule": 5.0, "options": {"expires": 15}},
     "webhooks-tell-owners": {"task": "webhooks.tell_owners", "schedule": 60.0, "options": {"expires": 60}},
