@@ -164,7 +164,8 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TIMEZONE = "UTC"
 # Webhooks have a queue of their own: slow receivers then hold up nothing else, and its worker can stand where outgoing
-# requests are allowed. So have mail, whose server can be slow, and usage, which comes all the time. portal/celery.py has workers take from every queue named here.
+# requests are allowed. So have mail, whose server can be slow, and usage, which comes all the time. portal/celery.py
+# has workers take from every queue named here.
 CELERY_TASK_ROUTES: dict[str, Any] = {
     "webhooks.tell_owners": {"queue": "mail"},
     "webhooks.*": {"queue": "webhooks"},
