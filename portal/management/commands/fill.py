@@ -37,6 +37,7 @@ class Command(BaseCommand):
         """How many, and where to write some of the keys in clear."""
         parser.add_argument("--companies", type=int, default=100_000)
         parser.add_argument("--keys", type=int, default=1_000_000)
+        parser.add_argument("--plan", default="plus", help="The companies' plan, which limits their keys.")
         parser.add_argument("--sample", type=int, default=0, help="How many good keys to write to --tokens.")
         parser.add_argument("--tokens", type=Path, help="A JSON file for a server credential and the sample.")
 
@@ -52,7 +53,7 @@ class Command(BaseCommand):
             server = McpServer.objects.filter(name=SERVER).first() or servers.register_server(
                 actor=SYSTEM, name=SERVER, url="http://fill.example.com/mcp", tools=TOOLS
             )
-            sample = Loader(server).load(companies, keys, options["sample"])
+            sample = Loader(server, options["plan"]).load(companies, keys, options["sample"])
             _credential, token = servers.create_credential(server=server, name="fill", actor=SYSTEM)
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE")
@@ -65,8 +66,8 @@ class Command(BaseCommand):
 class Loader:
     """Makes rows and loads them: COPY on PostgreSQL, prepared inserts on SQLite."""
 
-    def __init__(self, server: McpServer) -> None:
-        self.server = server
+    def __init__(self, server: McpServer, plan: str) -> None:
+        self.server, self.plan = server, plan
         self.now = timezone.now()
         self.pepper_id, self.pepper = next(iter(settings.PEPPERS.items()))
         # Keys of invented companies, on a development run: speed counts here, and nothing is to be protected.
@@ -93,7 +94,7 @@ class Loader:
                 "suspended_at", "suspended_reason", "closed_at",
             ),
             (
-                (company, f"Company {run} {number}", f"{run}-{number}", "active", "USD", "UTC", "plus",
+                (company, f"Company {run} {number}", f"{run}-{number}", "active", "USD", "UTC", self.plan,
                  (made := self._moment()), made, None, "", None)
                 for number, company in enumerate(tenants)
             ),
