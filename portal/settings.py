@@ -105,6 +105,9 @@ MIDDLEWARE = [
     "portal.middleware.CSPMiddleware",
 ]
 
+# What stands before /api/v1/ in the web process (portal/wsgi.py): of the list above, all that does not stand aside.
+MACHINE_MIDDLEWARE = ["portal.middleware.RequestIdMiddleware", "portal.middleware.SecurityMiddleware"]
+
 ROOT_URLCONF = "portal.urls"
 WSGI_APPLICATION = "portal.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -230,6 +233,7 @@ ACCOUNT_REAUTHENTICATION_TIMEOUT = 600  # seconds that a sign-in counts as recen
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if HTTPS else "http"
 ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT
 USERSESSIONS_TRACK_ACTIVITY = True
+MFA_ADAPTER = "portal.accounts.adapter.SecondFactorAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not HTTPS
