@@ -14,6 +14,10 @@ from django.utils import timezone
 from keys import tokens
 from keys.models import McpServer, ServerCredential
 from keys.server_snippets import protecting
+from keys.webhooks.endpoints import disable_endpoint
+from keys.webhooks.models import Endpoint, OffReason
+from keys.webhooks.sweep import tell_owners
+from portal.audit.actors import SYSTEM
 from portal.audit.models import AuditEvent
 from tests.factories import make_credential, make_key, make_server
 
@@ -237,3 +241,45 @@ def test_a_stopped_server_says_so(owner_client, company, server):
 def test_nobody_else_sees_the_pages(stranger_client, company, own):
     assert stranger_client.get(address("list", company)).status_code == 404
     assert stranger_client.get(address("detail", company, own.pk)).status_code == 404
+
+
+def add_endpoint(client, company, server):
+    data = {"url": "https://hooks.example.com/in", "description": "", "which": "every"}
+    return client.post(f"{reverse('webhooks:new', args=[company.slug])}?server={server.pk}", data)
+
+
+def test_an_endpoint_of_the_companys_own_server_hears_of_that_server_alone(owner_client, company, own, server, owner):
+    assert "whsec_" in add_endpoint(owner_client, company, own).content.decode()
+    endpoint = Endpoint.objects.get()
+    assert (endpoint.server, endpoint.company) == (own, None)
+    make_key(company, server, owner)
+    key, _token = make_key(company, own, owner)
+    assert [delivery.event.data["key"]["id"] for delivery in endpoint.deliveries.all()] == [key.pk]
+    content = owner_client.get(address("detail", company, own.pk)).content.decode()
+    assert reverse("webhooks:detail", args=[company.slug, endpoint.pk]) in content
+    assert "Only Stock" in owner_client.get(reverse("webhooks:list", args=[company.slug])).content.decode()
+
+
+def test_nobody_adds_an_endpoint_to_everyones_or_anothers_server(owner_client, company, server, foreign):
+    for found in (server, foreign):
+        assert add_endpoint(owner_client, company, found).status_code == 404
+    assert not Endpoint.objects.exists()
+
+
+def test_an_endpoint_of_anothers_server_is_a_missing_page(
+    owner_client, stranger_client, company, other_company, foreign
+):
+    add_endpoint(stranger_client, other_company, foreign)
+    endpoint = Endpoint.objects.get()
+    assert owner_client.get(reverse("webhooks:detail", args=[company.slug, endpoint.pk])).status_code == 404
+    assert stranger_client.get(reverse("webhooks:detail", args=[other_company.slug, endpoint.pk])).status_code == 200
+
+
+def test_who_manages_the_company_is_told_when_its_servers_endpoint_goes_off(
+    owner_client, company, own, owner, mailoutbox
+):
+    add_endpoint(owner_client, company, own)
+    disable_endpoint(endpoint=Endpoint.objects.get(), actor=SYSTEM, reason=OffReason.GONE)
+    tell_owners()
+    assert [message.to for message in mailoutbox] == [[owner.email]]
+    assert reverse("webhooks:detail", args=[company.slug, Endpoint.objects.get().pk]) in mailoutbox[0].body
