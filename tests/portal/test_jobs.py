@@ -305,3 +305,9 @@ def test_the_page_costs_few_queries_however_much_failed(staff_client, django_ass
         fail(review, f"id{number}")
     with django_assert_max_num_queries(10):
         assert len(page(staff_client).context["failures"]) == 25
+
+
+def test_the_dashboard_leads_to_what_failed(staff_client):
+    assert "A task failed for good" not in staff_client.get(reverse("staff:dashboard")).content.decode()
+    fail(review)
+    assert "A task failed for good" in staff_client.get(reverse("staff:dashboard")).content.decode()
