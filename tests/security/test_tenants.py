@@ -116,7 +116,7 @@ def test_looking_changes_nothing(owner_client: Client, company: Company, things:
 @pytest.mark.parametrize("route", STAFF)
 def test_a_member_is_told_that_there_is_no_staff_page(owner_client: Client, things: dict[str, str], route: str):
     before = state()
-    things = {name: "AAAAAAAAAAAA" for name in re.findall(r":(\w+)>", route)} | things
+    things = dict.fromkeys(re.findall(r":(\w+)>", route), "AAAAAAAAAAAA") | things
     assert owner_client.get(address(route, things)).status_code == 404
     assert owner_client.post(address(route, things)).status_code == 404
     assert state() == before
