@@ -16,6 +16,9 @@ test: ## The whole suite
 check: ## Everything that CI runs
 	.ci/run
 
+bench: ## The hot path beside its peers, in one table (needs wrk; about ten minutes)
+	$(PYTHON) -m bench
+
 lint: ## Style, types, import rules, migrations
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
