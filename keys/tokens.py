@@ -1,8 +1,8 @@
 """The token format `lk_<kind>_<id>_<secret><check>`: generate, parse, digest. Pure: no database, no request.
 
-Kinds: `live` and `test` for keys, `srv` for server credentials, `mgt` for management tokens, `oat` and `ort` for the access
-and refresh tokens that AI clients get by OAuth. Id: 12, secret: 32, check:
-6 base62 characters. The secret holds 32·log2(62) = 190 bits. The check is the CRC32 of all that stands before it, so
+Kinds: `live` and `test` for keys, `srv` for server credentials, `mgt` for management tokens,
+`oat` and `ort` for the access and refresh tokens that AI clients get by OAuth. Id: 12, secret: 32, check: 6 base62
+characters. The secret holds 32·log2(62) = 190 bits. The check is the CRC32 of all that stands before it, so
 that a typo, or a string that only looks like a token, is known without a look-up.
 """
 

@@ -17,7 +17,10 @@ _MISSING: Final = frozenset({"", "null", "undefined"})
 
 
 def kind_of(text: str) -> str | None:
-    """`live`, `test`, `srv`, `mgt`, `oat` or `ort`; None if `text` is no token: wrong form, or a check that does not fit (a typo)."""
+    """`live`, `test`, `srv`, `mgt`, `oat` or `ort`; None if `text` is no token.
+
+    Then its form is wrong, or its check does not fit (a typo).
+    """
     found = _match(text)
     if found is None or checksum(text[:-_CHECK_LENGTH]) != text[-_CHECK_LENGTH:]:
         return None
