@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -29,7 +30,18 @@ def connect(request: HttpRequest) -> HttpResponse:
     if server is None:
         return render(request, "connect.html", {"server": None})
     to = Connection(server.name, server.url, PLACEHOLDER)
-    without = keyless(to)
+    address = _asking_address(server)
+    without = keyless(Connection(server.name, address))
     cards = [Card(snippet, without.get(snippet.client)) for snippet in snippets(to)]
     cards.sort(key=lambda card: card.keyless is None)
-    return render(request, "connect.html", {"server": server, "cards": cards, "variable": variable(to)})
+    return render(
+        request, "connect.html", {"server": server, "address": address, "cards": cards, "variable": variable(to)}
+    )
+
+
+def _asking_address(server: McpServer) -> str:
+    """The address at which every call asks for authorization, so that clients begin the sign-in at once.
+
+    GrowERP's protocol address lets discovery pass without a key: there the sign-in would wait for the first tool.
+    """
+    return next((url for url in (server.url, *server.alternate_urls) if urlsplit(url).path == "/mcp"), server.url)

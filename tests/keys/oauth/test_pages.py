@@ -58,7 +58,7 @@ def test_revoking_by_get_changes_nothing(signed_in, owner_client: Client, compan
 
 def test_the_public_page_offers_the_way_without_a_key_first(server: McpServer):
     page = Client().get("/connect/").content.decode()
-    assert server.url in page
+    assert server.url in page  # the address at which every call asks to sign in
     assert page.index("Without a key") < page.index("With a key")
     assert f"claude mcp add --transport http {server.name} {server.url}" in page
     assert "lk_" not in page
