@@ -66,3 +66,23 @@ def test_the_public_page_offers_the_way_without_a_key_first(server: McpServer):
 
 def test_the_public_page_stands_without_a_server(db):
     assert Client().get("/connect/").status_code == 200
+
+
+def test_staff_see_and_revoke_it(signed_in, staff_client: Client, server_token: str):
+    connection = Connection.objects.get()
+    assert "Test Agent" in staff_client.get("/staff/connections/?q=test").content.decode()
+    assert "Test Agent" not in staff_client.get("/staff/connections/?q=nobody").content.decode()
+    address = f"/staff/connections/{connection.pk}/revoke/"
+    form = staff_client.get(address).context["form"]
+    data = {name: field.initial or "" for name, field in form.fields.items()}
+    for name, field in form.fields.items():
+        if getattr(field, "choices", None):
+            data[name] = next(value for value, _label in field.choices if value)
+    assert staff_client.post(address, data).status_code == 302
+    assert not verdict(server_token, signed_in["access_token"])["valid"]
+    assert AuditEvent.objects.get(action="connection:revoked").actor_kind == "staff"
+
+
+def test_the_staffs_page_is_for_staff(signed_in, owner_client: Client):
+    assert owner_client.get("/staff/connections/").status_code == 404
+    assert owner_client.post(f"/staff/connections/{Connection.objects.get().pk}/revoke/").status_code == 404
