@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from keys.models import CredentialState, Key
 from keys.selectors import company_keys, visible_servers
 from keys.tokens import TOKEN_PATTERN
+from keys.usage.selectors import daily_uses
 from portal.companies.models import Company
 
 PAGE_SIZE = 25
@@ -62,13 +63,17 @@ class FilterForm(forms.Form):
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One page of the list, and what it was narrowed by. `total`: all keys of the company."""
+    """One page of the list, and what it was narrowed by. `total`: all keys of the company.
+
+    `uses`: id of a key of the page → its requests of the last days, for those that had any.
+    """
 
     page: Page[Key]
     form: FilterForm
     query: str
     sort: str
     total: int
+    uses: dict[str, list[int]]
 
     @property
     def filters(self) -> list[forms.BoundField]:
@@ -90,7 +95,9 @@ def listing(company: Company, address: QueryDict) -> Listing:
         keys = keys.filter(server_id=server)
     sort = form.chosen("sort") or NEWEST
     keys = keys.order_by(SORTS[sort][1], "-created_at", "id")
-    return Listing(Paginator(keys, PAGE_SIZE).get_page(address.get("page")), form, query, sort, total)
+    page = Paginator(keys, PAGE_SIZE).get_page(address.get("page"))
+    uses = daily_uses(page.object_list)
+    return Listing(page, form, query, sort, total, uses)
 
 
 def without_secret(query: str) -> str | None:

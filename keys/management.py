@@ -17,6 +17,7 @@ from keys.models import ManagementScope, ManagementToken
 from keys.services import LONGEST_LIFE
 from portal.audit.services import Target, record
 from portal.companies.models import Company, Membership
+from portal.logs import redact
 
 if TYPE_CHECKING:
     from portal.accounts.models import User
@@ -96,7 +97,7 @@ def revoke_token(*, token: ManagementToken, reason: str, actor: Actor) -> Manage
     """Refuse `token` from now on. Safe to repeat."""
     token = ManagementToken.objects.select_for_update().get(pk=token.pk)
     if token.revoked_at is None:
-        token.revoked_at, token.revoked_reason = timezone.now(), reason[:300]
+        token.revoked_at, token.revoked_reason = timezone.now(), redact(reason)[:300]
         token.save(update_fields=["revoked_at", "revoked_reason"])
         record("token:revoked", actor=actor, company=token.company_id, target=_target(token), reason=reason)
     return token

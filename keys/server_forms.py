@@ -17,7 +17,14 @@ OVERLAPS: Final = [
     ("604800", _("7 days")),
 ]
 
-_is_web = URLValidator(schemes=["http", "https"], message=_("Enter an address that begins with https:// or http://."))
+_is_web = URLValidator(schemes=["http", "https"])
+
+
+class WebAddressField(forms.URLField):
+    """An address with http or https: no MCP client speaks anything else."""
+
+    default_validators = [_is_web]
+    default_error_messages = {"invalid": _("Enter an address that begins with https:// or http://.")}
 
 
 class CredentialForm(forms.Form):
@@ -54,11 +61,10 @@ class ServerForm(forms.Form):
     title = forms.CharField(
         label=_("Title"), max_length=120, required=False, help_text=_("How pages call it, such as GrowERP.")
     )
-    url = forms.URLField(
+    url = WebAddressField(
         label=_("Address"),
         max_length=500,
         assume_scheme="https",
-        validators=[_is_web],
         help_text=_("The address that AI clients use: its OAuth resource identifier."),
     )
     alternate_urls = forms.CharField(

@@ -19,6 +19,7 @@ from keys.services import LONGEST_OVERLAP
 from keys.webhooks.models import EventType
 from keys.webhooks.services import emit
 from portal.audit.services import Target, record
+from portal.logs import redact
 
 if TYPE_CHECKING:
     from portal.accounts.models import User
@@ -144,7 +145,7 @@ def revoke_credential(*, credential: ServerCredential, reason: str, actor: Actor
     """Refuse `credential` from now on, and with it the calls of its server. Safe to repeat."""
     credential = ServerCredential.objects.select_for_update().select_related("server").get(pk=credential.pk)
     if credential.revoked_at is None:
-        credential.revoked_at, credential.revoked_reason = timezone.now(), reason[:300]
+        credential.revoked_at, credential.revoked_reason = timezone.now(), redact(reason)[:300]
         credential.save(update_fields=["revoked_at", "revoked_reason"])
         _forget_credential(credential)
         record("credential:revoked", actor=actor, company=credential.server.company,

@@ -28,6 +28,7 @@ from keys.webhooks.models import EventType
 from portal.audit.services import Target, record, record_many
 from portal.companies.models import Company, Membership
 from portal.companies.roles import may
+from portal.logs import redact
 
 if TYPE_CHECKING:
     from portal.accounts.models import User
@@ -201,7 +202,7 @@ def _revoke_batch(ids: list[str], reason: str, actor: Actor, incident_id: str) -
     if not keys:
         return 0
     now = timezone.now()
-    Key.objects.filter(pk__in=[key.pk for key in keys]).update(revoked_at=now, revoked_reason=reason[:300])
+    Key.objects.filter(pk__in=[key.pk for key in keys]).update(revoked_at=now, revoked_reason=redact(reason)[:300])
     for company_id, group in groupby(keys, key=lambda key: key.company_id):
         items = [(target(key), {"server": key.server_id}) for key in group]
         record_many(items, "key:revoked", actor=actor, company=company_id, reason=reason, incident_id=incident_id)

@@ -13,13 +13,13 @@ from keys.models import IdempotentRequest
 IDEMPOTENCY_KEPT = timedelta(days=2)
 
 
-@shared_task(name="keys.notices")
+@shared_task(name="keys.notices", replayable=True)
 def send_notices() -> int:
     """Tell people of keys that end, each once."""
     return notices.send_due()
 
 
-@shared_task(name="keys.purge")
+@shared_task(name="keys.purge", replayable=True)
 def purge() -> int:
     """Forget old feed events and idempotency keys."""
     old = IdempotentRequest.objects.filter(created_at__lt=timezone.now() - IDEMPOTENCY_KEPT)

@@ -1,8 +1,9 @@
 """Whether this process, and what it needs, works: for load balancers, containers and `manage.py up`.
 
 `/healthz/live` says that the process answers. `/healthz/ready` (and `/healthz/`) says whether it can serve: `ok`;
-`degraded` when everything works, more slowly or later (Redis or the worker is away); `failing`, with 503, when it
-cannot (the database is away, or lacks a migration). Neither tells hosts, names or secrets.
+`degraded` when everything works, more slowly or later (Redis or the worker is away, a task failed for good and waits
+for somebody at /staff/jobs/, or a regular one is late); `failing`, with 503, when it cannot (the database is away, or
+lacks a migration). Neither tells hosts, names or secrets.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class Report:
 
 
 def report() -> Report:
-    """Look at everything that this process needs. Costs one query, and one round trip to Redis if there is one."""
+    """Look at everything that this process needs. Costs three queries, and one round trip to Redis if there is one."""
     components = {"database": _database()}
     if components["database"] == OK:
         components["migrations"] = _migrations()
@@ -47,6 +48,8 @@ def report() -> Report:
     if settings.REDIS_URL:
         components["redis"] = _redis_state()
     components["worker"] = _worker()
+    if components.get("migrations") == OK:
+        components["jobs"] = _jobs()
     if failing:
         return Report(FAILING, components)
     return Report(OK if all(state == OK for state in components.values()) else DEGRADED, components)
@@ -138,6 +141,15 @@ def _worker() -> str:
     if age is None:
         return "away"
     return OK if age < WORKER_LATE_AFTER else "late"
+
+
+def _jobs() -> str:
+    from portal.jobs import selectors  # needs the models, which this module is imported before
+
+    try:
+        return selectors.state()
+    except DatabaseError:
+        return "unknown"
 
 
 @cache

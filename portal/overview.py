@@ -14,6 +14,8 @@ from django.views.decorators.http import require_safe
 
 from keys.models import CredentialQuerySet, CredentialState
 from keys.selectors import company_keys
+from keys.usage.selectors import last_sighting
+from keys.verdicts import MEANINGS, Code
 from portal.audit.selectors import company_events
 from portal.audit.sentences import line
 from portal.billing.cards import BRAND_NAMES
@@ -22,6 +24,7 @@ from portal.companies.access import CompanyRequest, company_page
 from portal.companies.models import Company, CompanyState
 
 RECENT = 6
+FIRST_CALL = "first-call"  # the part of the page that asks for itself until the first call has come
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +41,10 @@ class Step:
 @require_safe
 @company_page("company:view")
 def overview(request: CompanyRequest, slug: str) -> HttpResponse:
-    """The overview of a company."""
+    """The overview of a company; to htmx, only the line that waits for the first call."""
     company, membership = request.company, request.membership
+    if request.headers.get("HX-Target") == FIRST_CALL:
+        return render(request, "companies/_first_call.html", first_call(company))
     keys = cast(CredentialQuerySet, company_keys(company))
     steps = checklist(request)
     card = current_card(company)
@@ -60,8 +65,17 @@ def overview(request: CompanyRequest, slug: str) -> HttpResponse:
             "card": card,
             "brand": BRAND_NAMES.get(card.brand, "") if card else "",
             "events": [line(event) for event in events],
+            "is_waiting": steps[-2].done and not steps[-1].done,
+            **first_call(company),
         },
     )  # fmt: skip
+
+
+def first_call(company: Company) -> dict[str, object]:
+    """The latest call with a key of `company` as `call`, and what a refused one was told as `refusal`."""
+    call = last_sighting(company)
+    refused = call is not None and call.code != Code.VALID and call.code in list(Code)
+    return {"call": call, "refusal": MEANINGS[Code(call.code)].message if call and refused else ""}
 
 
 def checklist(request: CompanyRequest) -> list[Step]:

@@ -62,6 +62,7 @@ INSTALLED_APPS = [
     "portal.companies",
     "portal.billing",
     "portal.audit",
+    "portal.jobs",
     "portal.staff",
     "portal.ui",
     "keys",
@@ -106,6 +107,9 @@ MIDDLEWARE = [
     "portal.middleware.CSPMiddleware",
 ]
 
+# What stands before /api/v1/ in the web process (portal/wsgi.py): of the list above, all that does not stand aside.
+MACHINE_MIDDLEWARE = ["portal.middleware.RequestIdMiddleware", "portal.middleware.SecurityMiddleware"]
+
 ROOT_URLCONF = "portal.urls"
 WSGI_APPLICATION = "portal.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -133,7 +137,7 @@ DATABASES = {"default": env.database("DATABASE_URL", f"sqlite://{DATA_DIR}/latch
 REDIS_URL = env.text("REDIS_URL")
 CACHES: dict[str, dict[str, Any]] = {
     "default": (
-        {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL, "KEY_PREFIX": "latchkey"}
+        {"BACKEND": "portal.cache.FallbackCache", "LOCATION": REDIS_URL, "KEY_PREFIX": "latchkey"}
         if REDIS_URL
         else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
     )
@@ -165,14 +169,21 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TIMEZONE = "UTC"
 # Webhooks have a queue of their own: slow receivers then hold up nothing else, and its worker can stand where outgoing
-# requests are allowed. portal/celery.py has workers take from every queue named here.
-CELERY_TASK_ROUTES: dict[str, Any] = {"webhooks.*": {"queue": "webhooks"}}
+# requests are allowed. So have mail, whose server can be slow, and usage, which comes all the time. portal/celery.py
+# has workers take from every queue named here.
+CELERY_TASK_ROUTES: dict[str, Any] = {
+    "webhooks.tell_owners": {"queue": "mail"},
+    "webhooks.*": {"queue": "webhooks"},
+    "keys.notices": {"queue": "mail"},
+    "usage.*": {"queue": "usage"},
+}
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "heartbeat": {"task": "portal.tasks.heartbeat", "schedule": 5.0, "options": {"expires": 15}},
     "key-notices": {"task": "keys.notices", "schedule": 600.0, "options": {"expires": 600}},
     "oauth-purge": {"task": "oauth.purge", "schedule": crontab(minute=45)},
     "keys-purge": {"task": "keys.purge", "schedule": crontab(minute=35)},
+    "jobs-purge": {"task": "jobs.purge", "schedule": crontab(hour=4, minute=5)},
     "usage-purge": {"task": "usage.purge", "schedule": crontab(hour=3, minute=50)},
     "webhooks-sweep": {"task": "webhooks.sweep", "schedule": 5.0, "options": {"expires": 15}},
     "webhooks-tell-owners": {"task": "webhooks.tell_owners", "schedule": 60.0, "options": {"expires": 60}},
@@ -225,6 +236,7 @@ ACCOUNT_REAUTHENTICATION_TIMEOUT = 600  # seconds that a sign-in counts as recen
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if HTTPS else "http"
 ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT
 USERSESSIONS_TRACK_ACTIVITY = True
+MFA_ADAPTER = "portal.accounts.adapter.SecondFactorAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not HTTPS
@@ -322,6 +334,10 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": r"/api/v1",
     "SERVERS": [{"url": PORTAL_URL}],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "keys.api.schema.document_problems",
+    ],
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 

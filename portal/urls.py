@@ -4,11 +4,14 @@ from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
+from keys.api.verify import VerifyView
 from keys.oauth import connect
 from portal import health, mailbox, overview, views
 from portal.ui import views as ui_views
 
 urlpatterns = [
+    # The hot path stands first and flat: looking through the others costs a tenth of the request.
+    path("api/v1/keys/verify", VerifyView.as_view()),
     path("healthz/", health.ready, name="health"),
     path("healthz/ready", health.ready, name="health_ready"),
     path("healthz/live", health.live, name="health_live"),
@@ -24,7 +27,9 @@ urlpatterns = [
     path("c/<slug:slug>/keys/", include("keys.urls")),
     path("c/<slug:slug>/usage/", include("keys.usage.urls")),
     path("c/<slug:slug>/tokens/", include("keys.management_urls")),
+    path("c/<slug:slug>/servers/", include("keys.server_urls")),
     path("", include("portal.audit.urls")),
+    path("staff/jobs/", include("portal.jobs.urls")),
     path("staff/", include("portal.staff.urls")),
     path("admin/", admin.site.urls),
     path("c/<slug:slug>/webhooks/", include("keys.webhooks.urls")),

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import orjson
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
-from rest_framework import exceptions, status
+from rest_framework import exceptions
+from rest_framework.views import set_rollback
 
 from keys.errors import LifecycleError
 from keys.records import DatabaseAway
 from keys.verification import NotAuthenticated
 from portal.logs import request_id
+
+log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 2
 _TITLES = {
@@ -79,11 +84,12 @@ def database_unavailable() -> HttpResponse:
     )
 
 
-def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse | None:
-    """DRF's exceptions and ours as problem documents; None: a fault of ours, answered by the 500 page."""
+def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse:
+    """DRF's exceptions, ours, and faults of ours as problem documents."""
     if isinstance(error, NotAuthenticated):
         return not_authenticated("The credential is not good.", error="invalid_token")
-    if isinstance(error, DatabaseAway):
+    if isinstance(error, DatabaseAway | OperationalError | InterfaceError):
+        log.warning("the database does not answer: %s", type(error).__name__)
         return database_unavailable()
     if isinstance(error, LifecycleError):
         code = 403 if error.code == "not_allowed" else 409 if error.code == "already_rotated" else 422
@@ -104,7 +110,6 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse
         if isinstance(error, exceptions.MethodNotAllowed):
             headers["Allow"] = ", ".join(context["view"].allowed_methods)
         return problem(error.status_code, str(error.detail), headers=headers)
-    return None
-
-
-__all__ = ["database_unavailable", "exception_handler", "not_authenticated", "problem", "status"]
+    log.error("an API request failed", exc_info=error)
+    set_rollback()
+    return problem(500, "Something went wrong here. Nothing was done; tell the operator the request id.")

@@ -39,3 +39,31 @@ class ManagementTokenScheme(_Bearer):
     target_class = "keys.api.management.base.ManagementTokenAuthentication"
     name = "managementToken"
     description = "A management token, `lk_mgt_…`, from the company's page Management tokens."
+
+
+_PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+_ALWAYS = {
+    "400": "What was sent is not as described.",
+    "401": "The caller's own credential is missing or not good.",
+    "403": "The credential may not do this.",
+    "429": "Too many requests; see `Retry-After`.",
+    "503": "The database does not answer; see `Retry-After`.",
+}
+_WITH_BODY = {"413": "The body is too large.", "415": "The body is not `application/json`."}
+
+
+def document_problems(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
+    """Every refusal of every operation as a problem document (RFC 9457): what the views' own lists leave out too."""
+    for path, operations in result["paths"].items():
+        for operation in operations.values():
+            responses = operation["responses"]
+            expected = _ALWAYS | (_WITH_BODY if "requestBody" in operation else {})
+            if "{" in path:
+                expected = expected | {"404": "There is no such thing here."}
+            for status, description in expected.items():
+                responses.setdefault(status, {"description": description})
+            for status, response in responses.items():
+                if status.startswith(("4", "5")):
+                    response["content"] = _PROBLEM
+            operation["responses"] = dict(sorted(responses.items()))
+    return result

@@ -107,9 +107,9 @@ class VerifyView(APIView):
             return json_response(verification.verify(credential, question, request_id=request.request_id))  # type: ignore[attr-defined]
         except NotAuthenticated as error:
             throttling.note_failure(request)
-            return problems.exception_handler(error, {}) or problems.not_authenticated()
+            return problems.exception_handler(error, {})
         except (DatabaseAway, APIException) as error:
-            return problems.exception_handler(error, {"view": self}) or problems.database_unavailable()
+            return problems.exception_handler(error, {"view": self})
 
 
 @extend_schema(tags=["verification"])

@@ -23,6 +23,12 @@ def may(membership: Membership, act: str) -> bool:
 
 
 @register.filter
+def of(numbers: dict[str, list[int]], key_id: str) -> list[int] | None:
+    """The numbers of one key, None if it has none."""
+    return numbers.get(key_id)
+
+
+@register.filter
 def is_soon(moment: datetime | None) -> bool:
     """Whether `moment` lies within the next seven days."""
     return moment is not None and timezone.now() < moment <= timezone.now() + SOON

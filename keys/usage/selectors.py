@@ -179,6 +179,11 @@ def daily_uses(keys: Iterable[Key], *, now: datetime | None = None) -> dict[str,
     return found
 
 
+def last_sighting(company: Company) -> Sighting | None:
+    """The latest use of any key of `company`, let through or refused; None before the first."""
+    return Sighting.objects.filter(company_id=company.pk).order_by("-last_at").first()
+
+
 def key_use(key: Key, *, now: datetime | None = None) -> KeyUse:
     """What the page of `key` shows: two queries."""
     days = _days_until(now)

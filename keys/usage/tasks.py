@@ -15,7 +15,7 @@ def write_usage(batch_id: str, batch: dict[str, Any]) -> bool:
     return services.write_batch(batch_id, batch)
 
 
-@shared_task(name="usage.purge")
+@shared_task(name="usage.purge", replayable=True)
 def purge_usage() -> int:
     """Forget usage that is older than the settings keep."""
     return services.purge()

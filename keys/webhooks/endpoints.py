@@ -43,6 +43,10 @@ def create_endpoint(
         Company.objects.select_for_update().get(pk=company.pk)
         if company.webhooks.count() >= MOST_ENDPOINTS:
             raise TooManyEndpoints
+    if server is not None:
+        McpServer.objects.select_for_update().get(pk=server.pk)
+        if server.webhooks.count() >= MOST_ENDPOINTS:
+            raise TooManyEndpoints
     secret = signing.new_secret()
     endpoint = Endpoint(
         company=company,

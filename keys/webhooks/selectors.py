@@ -9,16 +9,28 @@ from portal.companies.models import Company
 
 
 def company_endpoints(company: Company) -> QuerySet[Endpoint]:
-    """The endpoints of `company` with the number of their `pending` and `failed` deliveries. One query."""
-    return company.webhooks.annotate(
-        pending=Count("deliveries", filter=Q(deliveries__state=DeliveryState.PENDING)),
-        failed=Count("deliveries", filter=Q(deliveries__state=DeliveryState.FAILED)),
-    ).order_by("created_at", "id")
+    """The endpoints of `company` and of its own servers, with the number of their `pending` and `failed` deliveries.
+
+    One query.
+    """
+    return (
+        _endpoints(company)
+        .select_related("server")
+        .annotate(
+            pending=Count("deliveries", filter=Q(deliveries__state=DeliveryState.PENDING)),
+            failed=Count("deliveries", filter=Q(deliveries__state=DeliveryState.FAILED)),
+        )
+        .order_by("created_at", "id")
+    )
 
 
 def company_endpoint(company: Company, endpoint_id: str) -> Endpoint | None:
-    """One endpoint of `company`, or None, also if it is another company's."""
-    return company.webhooks.filter(pk=endpoint_id).first()
+    """One endpoint of `company` or of its own servers, or None, also if it is another company's."""
+    return _endpoints(company).filter(pk=endpoint_id).first()
+
+
+def _endpoints(company: Company) -> QuerySet[Endpoint]:
+    return Endpoint.objects.filter(Q(company=company) | Q(server__company=company))
 
 
 def endpoint_deliveries(endpoint: Endpoint, *, state: str = "", event_type: str = "") -> QuerySet[Delivery]:

@@ -48,7 +48,7 @@ def tell_owners() -> int:
     told = 0
     waiting = Endpoint.objects.filter(
         notified_at__isnull=True, disabled_reason__in=[OffReason.GONE, OffReason.FAILING]
-    ).select_related("company", "server")
+    ).select_related("company", "server__company")
     for endpoint in waiting[:100]:
         # Taken before it is sent: of two workers one sends.
         if not Endpoint.objects.filter(pk=endpoint.pk, notified_at__isnull=True).update(notified_at=timezone.now()):
@@ -73,7 +73,7 @@ def purge() -> int:
 
 
 def _tell(endpoint: Endpoint) -> None:
-    company = endpoint.company
+    company = endpoint.company or (endpoint.server.company if endpoint.server else None)
     if company is not None:
         people = User.objects.filter(
             memberships__company=company, memberships__role__in=ACTS["webhook:manage"], is_active=True

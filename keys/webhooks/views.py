@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
@@ -14,6 +15,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from keys.models import McpServer
 from keys.webhooks import endpoints, selectors, services
 from keys.webhooks.errors import EndpointOff, TooManyEndpoints
 from keys.webhooks.forms import EndpointForm, LogForm, RotateForm
@@ -50,17 +52,22 @@ def endpoint_list(request: CompanyRequest, slug: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @never_cache
 def endpoint_new(request: CompanyRequest, slug: str) -> HttpResponse:
-    """Add an endpoint. The answer to the POST shows its secret, this once: no redirect, as nothing may keep it."""
+    """Add an endpoint of the company, or with `?server=` of one of its own servers.
+
+    The answer to the POST shows its secret, this once: no redirect, as nothing may keep it.
+    """
+    server = _own_server(request)
+    owner: dict[str, Any] = {"server": server} if server else {"company": request.company}
     form = EndpointForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            endpoint, secret = endpoints.create_endpoint(company=request.company, actor=_actor(request), **form.facts)
+            endpoint, secret = endpoints.create_endpoint(actor=_actor(request), **owner, **form.facts)
         except TooManyEndpoints as error:
             form.add_error(None, str(error.message))
         else:
             context = {"endpoint": endpoint, "secret": secret, "examples": EXAMPLES, "is_new": True}
             return render(request, "webhooks/secret.html", context)
-    return render(request, "webhooks/new.html", {"form": form})
+    return render(request, "webhooks/new.html", {"form": form, "server": server})
 
 
 @company_page("webhook:manage")
@@ -195,6 +202,18 @@ def delivery_replay(request: CompanyRequest, slug: str, endpoint_id: str, delive
 
 def _actor(request: CompanyRequest) -> Actor:
     return Actor.user(request.user, request)
+
+
+def _own_server(request: CompanyRequest) -> McpServer | None:
+    server_id = request.GET.get("server", "")
+    if not server_id:
+        return None
+    found: McpServer | None = (
+        request.company.servers.filter(pk=server_id, archived_at=None).first() if server_id.isalnum() else None
+    )
+    if found is None:
+        raise Http404
+    return found
 
 
 def _endpoint(request: CompanyRequest, endpoint_id: str) -> Endpoint:

@@ -9,6 +9,8 @@ from functools import partial
 from typing import Any, cast
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.models import Authenticator
 from allauth.usersessions.adapter import DefaultUserSessionsAdapter
 from django.contrib import messages
 from django.core.mail import EmailMessage, EmailMultiAlternatives
@@ -18,6 +20,7 @@ from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from portal.accounts import mails, services
 from portal.accounts.models import User
@@ -30,6 +33,10 @@ logger = logging.getLogger(__name__)
 
 class AccountAdapter(DefaultAccountAdapter):
     """allauth's account adapter."""
+
+    error_messages = DefaultAccountAdapter.error_messages | {
+        "incorrect_code": gettext_lazy("This is not the code. Type the newest that we sent, or ask for another one."),
+    }
 
     def get_login_redirect_url(self, request: HttpRequest) -> str:
         """Home, or the card page of a company that waits for its card."""
@@ -99,3 +106,20 @@ class SessionsAdapter(DefaultUserSessionsAdapter):
         if sessions:
             user = sessions[0].user
             services.note(user, "account:sessions_ended", Actor.user(user, self.request), count=len(sessions))
+
+
+class SecondFactorAdapter(DefaultMFAAdapter):
+    """allauth's adapter of the second factor, in the words of our pages."""
+
+    error_messages = DefaultMFAAdapter.error_messages | {
+        "add_email_blocked": gettext_lazy("An account with a second factor cannot get another e-mail address."),
+        "cannot_delete_authenticator": gettext_lazy("The second factor cannot be turned off."),
+        "cannot_generate_recovery_codes": gettext_lazy("Set up a second factor first, then make recovery codes."),
+        "incorrect_code": gettext_lazy("This is not the code. Type the one that the app shows now."),
+        "unverified_email": gettext_lazy("Confirm your e-mail address first, then set up a second factor."),
+    }
+
+    def generate_authenticator_name(self, user: User, type: Authenticator.Type) -> str:  # noqa: A002 - allauth's name
+        """What a new passkey is called until its owner says something better."""
+        count = Authenticator.objects.filter(user=user, type=type).count()
+        return _("Passkey %(number)d") % {"number": count + 1} if count else _("Passkey")

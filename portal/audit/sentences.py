@@ -42,6 +42,7 @@ SUBJECTS: Final[dict[str, str | Promise]] = {
     "webhook": _l("Webhooks"),
     "account": _l("Accounts"),
     "audit": _l("Audit record"),
+    "job": _l("Jobs"),
 }
 
 SENTENCES: Final[dict[str, Sentence]] = {
@@ -93,6 +94,8 @@ SENTENCES: Final[dict[str, Sentence]] = {
     "account:factor_added": Sentence(_l("added a second factor to %(target)s"), "shield", GOOD),
     "account:factor_removed": Sentence(_l("removed a second factor from %(target)s"), "shield", WARNING),
     "audit:exported": Sentence(_l("exported the audit record as %(format)s"), "download"),
+    "job:replayed": Sentence(_l("ran the failed task %(target)s again"), "refresh"),
+    "job:dismissed": Sentence(_l("dismissed the failure of the task %(target)s"), "check"),
 }  # fmt: skip
 
 

@@ -49,7 +49,7 @@ class CardForm(forms.Form):
         ),
     )
     cvc = forms.CharField(
-        label=_("Security code (CVC)"),
+        label=_("Security code"),
         max_length=8,
         widget=UnrepeatedInput(attrs={"autocomplete": "cc-csc", "inputmode": "numeric"}),
     )

@@ -41,5 +41,5 @@ STAFF: Final = (
     Entry("staff:servers", _("MCP servers"), "server"),
     Entry("staff:people", _("People"), "users"),
     Entry("staff:audit", _("Audit"), "history"),
-    Entry("staff:health", _("Health"), "activity"),
+    Entry("jobs:list", _("Jobs"), "activity"),
 )

@@ -183,8 +183,16 @@
     form.classList.add("is-busy");
   });
   addEventListener("pageshow", () => document.querySelectorAll(".is-busy").forEach((form) => form.classList.remove("is-busy")));
+  // Parts that belong to one choice of a group of radio buttons: data-when="name=value".
+  const choose = (name) => {
+    for (const part of document.querySelectorAll(`[data-when^="${CSS.escape(name)}="]`)) {
+      const chosen = document.querySelector(`[name="${CSS.escape(name)}"]:checked`);
+      part.hidden = Boolean(chosen) && part.dataset.when !== `${name}=${chosen.value}`;
+    }
+  };
   document.addEventListener("change", (event) => {
     const input = event.target;
+    if (input.type === "radio") choose(input.name);
     if (input.matches?.("select[data-submit]")) input.form.requestSubmit();
     if (input.dataset?.checkAll) {
       for (const box of document.querySelectorAll(input.dataset.checkAll)) if (!box.disabled) box.checked = input.checked;
@@ -214,6 +222,7 @@
         break;
       }
     }
+    for (const part of scope.querySelectorAll("[data-when]")) choose(part.dataset.when.split("=")[0]);
     localise(scope);
     count();
     for (const dialog of scope.querySelectorAll("dialog[data-open]")) dialog.showModal();
@@ -221,6 +230,11 @@
       if (input.value) input.dispatchEvent(new Event("input", { bubbles: true }));
     }
   };
+  // allauth says on the console only that a passkey was refused or its window closed.
+  document.addEventListener("allauth.error", () => {
+    const words = document.getElementById("passkey-error");
+    if (words) words.hidden = false;
+  });
   if (document.querySelector("[data-swagger]")) {
     const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
     root.classList.toggle("dark-mode", dark);

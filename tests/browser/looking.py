@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Page
 
 WIDTHS = (1280, 360)
@@ -13,20 +13,27 @@ THEMES: dict[str, dict[str, Any]] = {
     "light": {},
     "dark": {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}},
 }
-# A change of theme or size is drawn a frame later, and what moves has to come to rest first.
+# A change of theme or size is drawn a frame later, and what moves has to come to rest first; what moves for ever, not.
 DRAWN = """async () => {
   const frame = () => new Promise((done) => requestAnimationFrame(done));
   await frame();
   await frame();
-  await Promise.all(document.getAnimations().map((motion) => motion.finished.catch(() => null)));
+  const rest = document.getAnimations().filter((motion) => motion.effect.getComputedTiming().endTime < 2000);
+  await Promise.all(rest.map((motion) => motion.finished.catch(() => null)));
   await frame();
 }"""
-_axe = Axe()
+VIOLATIONS = """async (options) => {
+  const found = await axe.run(document, { resultTypes: ["violations"], ...options });
+  return found.violations.map(({ id, impact, nodes }) => ({
+    id, impact, places: nodes.map((node) => node.target.join(" ")), why: nodes[0].failureSummary,
+  }));
+}"""
 
 
 def look_at(page: Page, what: str) -> None:
     """Fail if axe finds anything on the page as it stands, or if it is wider than its window, in any variant."""
     before = page.viewport_size
+    page.evaluate(AXE_SCRIPT)
     problems = []
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
@@ -41,11 +48,10 @@ def look_at(page: Page, what: str) -> None:
 
 
 def _problems(page: Page, rules: dict[str, Any]) -> list[str]:
-    found = []
-    for violation in _axe.run(page, options=rules).response["violations"]:
-        places = [" ".join(map(str, node["target"])) for node in violation["nodes"]]
-        detail = violation["nodes"][0].get("failureSummary", "").replace("\n", " ")
-        found.append(f"{violation['id']} ({violation['impact']}): {'; '.join(places[:5])}: {detail}")
+    found = [
+        f"{each['id']} ({each['impact']}): {'; '.join(each['places'][:5])}: {' '.join(each['why'].split())}"
+        for each in page.evaluate(VIOLATIONS, rules)
+    ]
     excess = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     if excess > 0:
         found.append(f"wider than the window by {excess} px")

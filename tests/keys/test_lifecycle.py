@@ -244,7 +244,7 @@ def test_a_cursor_from_before_the_purge_means_forget_all(company, server, owner)
 
 
 def test_states_and_their_queries_agree(company, server, owner):
-    active, _ = factories.make_key(company, server, owner)
+    factories.make_key(company, server, owner)
     rotating, _ = factories.make_key(company, server, owner)
     services.rotate_key(key=rotating, overlap=timedelta(hours=1), actor=SYSTEM)
     expired, _ = factories.make_key(company, server, owner)
@@ -256,3 +256,10 @@ def test_states_and_their_queries_agree(company, server, owner):
         assert found == {key for key in company.keys.all() if key.state == state}, state
         assert found
     assert {key.state for key in company.keys.usable()} == {CredentialState.ACTIVE, CredentialState.ROTATING}
+
+
+def test_a_token_pasted_into_a_reason_loses_its_secret(key, key_token):
+    """S5."""
+    revoked = services.revoke_key(key=key, reason=f"found {key_token} in a log", actor=SYSTEM)
+    assert revoked.revoked_reason == f"found lk_test_{key.pk}_[secret] in a log"
+    assert key_token not in AuditEvent.objects.get(action="key:revoked").reason

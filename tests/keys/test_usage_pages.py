@@ -208,3 +208,14 @@ def test_counts_of_another_companys_key_with_the_same_id_stay_out(owner_client, 
 def test_what_clients_call_themselves_is_shown_as_text(owner_client, company, key):
     use(key, client="<script>alert(1)</script>")
     assert "<script>alert(1)" not in page(owner_client, company).content.decode()
+
+
+def test_the_list_of_keys_draws_the_use_of_those_that_were_used(owner_client, company, key, owner, server):
+    make_key(company, server, owner)
+    use(key, 5)
+    use(key, 2, at=NOW - timedelta(days=13))
+    use(key, 9, at=NOW - timedelta(days=14))
+    use(key, 9, code="EXPIRED")
+    response = owner_client.get(reverse("keys:list", args=[company.slug]))
+    assert response.context["listing"].uses == {key.pk: [2, *[0] * 12, 5]}
+    assert response.content.decode().count('class="sparkline') == 1

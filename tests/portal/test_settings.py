@@ -34,9 +34,8 @@ def test_the_table_of_variables_is_that_of_the_code():
     assert variables_in_table(ROOT / "docs" / "operations.md") == variables_read()
 
 
-def test_the_readme_names_no_variable_that_does_not_exist():
-    readme = ROOT / "README.md"
-    assert (variables_in_table(readme) if readme.exists() else set()) <= variables_read()
+def test_the_table_of_the_readme_is_that_of_the_code_too():
+    assert variables_in_table(ROOT / "README.md") == variables_read()
 
 
 def test_the_table_tells_the_defaults_of_the_code():

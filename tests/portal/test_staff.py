@@ -199,7 +199,7 @@ def test_every_list_takes_few_queries_however_many_rows(
         factories.make_server()
     staff_client.get(reverse(f"staff:{name}"))
     cache.clear()
-    with django_assert_max_num_queries(16):
+    with django_assert_max_num_queries(17):
         staff_client.get(reverse(f"staff:{name}"))
 
 

@@ -51,8 +51,8 @@ def test_a_server_is_registered_with_its_tools(staff_client, staff):
     ("fields", "words"),
     [
         ({"name": "Not Good"}, "Use lower-case letters"),
-        ({"url": "ftp://x"}, "Enter a valid URL"),
-        ({"url": "javascript:alert(1)"}, "Enter a valid URL"),
+        ({"url": "ftp://x"}, "begins with https://"),
+        ({"url": "javascript:alert(1)"}, "begins with https://"),
         ({"alternate_urls": "nonsense"}, "nonsense is not an address"),
         ({"catalogue": "{"}, "This is not JSON"),
         ({"catalogue": '{"tools": 3}'}, "There is no list of tools"),

@@ -137,6 +137,12 @@ class CredentialSerializer(serializers.Serializer):
     value = serializers.CharField(required=False)
 
 
+class CredentialsSerializer(serializers.Serializer):
+    """A server's credentials."""
+
+    results = CredentialSerializer(many=True)
+
+
 class NewCredentialSerializer(serializers.Serializer):
     """Its name."""
 

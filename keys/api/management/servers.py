@@ -15,6 +15,7 @@ from keys.api.management.base import PAGING, ManagementView, actor_of, caller_of
 from keys.api.management.keys import _ERRORS, _WITH_MISSING
 from keys.api.management.serializers import (
     CredentialSerializer,
+    CredentialsSerializer,
     NewCredentialSerializer,
     NewServerSerializer,
     ReasonSerializer,
@@ -102,7 +103,7 @@ class CredentialsView(OwnServerView):
     @extend_schema(
         operation_id="list_credentials",
         description="The credentials of the company's own MCP server.",
-        responses={200: CredentialSerializer(many=True), **_WITH_MISSING},
+        responses={200: CredentialsSerializer, **_WITH_MISSING},
     )
     def get(self, request: Request, server_id: str) -> HttpResponse:
         """List."""

@@ -17,9 +17,11 @@ from keys.models import McpServer
 from keys.scopes import ALL
 from portal.accounts.models import User
 from portal.audit.actors import SYSTEM, Actor
+from portal.billing.cards import CardDetails
+from portal.billing.services import confirm_card
 from portal.companies.models import Company, Membership
 from portal.companies.roles import Role
-from portal.companies.services import activate_company, create_company
+from portal.companies.services import create_company
 
 # GrowERP's published test scripts sign in as this user.
 OWNER = {"email": "test@example.com", "password": "qqqqqq9!", "name": "Terry Test", "role": Role.OWNER}
@@ -31,6 +33,7 @@ PEOPLE = [
 STAFF = {"email": "staff@example.com", "password": "demo staff 1", "name": "Sam Staff"}
 COMPANY = "Demo Company"
 SERVER = "growerp-system"
+TEST_CARD = "4242424242424242"
 
 
 class Command(BaseCommand):
@@ -63,7 +66,8 @@ def load() -> tuple[Company, McpServer]:
     if company is None:
         owner = Actor.user(people[0])
         company = create_company(name=COMPANY, currency="USD", owner=people[0], actor=owner)
-        activate_company(company=company, actor=SYSTEM)
+        card = CardDetails(TEST_CARD, "123", 12, timezone.now().year + 3, people[0].name)
+        confirm_card(company=company, card=card, replaces="", user=people[0], actor=owner)
         for user, person in zip(people[1:], PEOPLE[1:], strict=True):
             Membership.objects.get_or_create(company=company, user=user, defaults={"role": person["role"]})
         company.refresh_from_db()

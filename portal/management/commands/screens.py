@@ -46,6 +46,7 @@ FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
+PAINTED = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 60))))"
 PASSWORD = "quiet lanterns drift over tin roofs"  # noqa: S105 - of a portal that ends with this command  # nosec B105
 
 
@@ -94,6 +95,7 @@ class Camera:
                 picture = f"{name}-{width}-{theme}"
                 if self.chosen is None or picture in self.chosen:
                     page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+                    page.evaluate(PAINTED)
                     page.screenshot(path=self.folder / f"{picture}.png", full_page=self.chosen is None)
                     self.taken.append(picture)
         page.set_viewport_size({"width": 1280, "height": 800})
@@ -112,14 +114,14 @@ def walk(camera: Camera, company: Company) -> None:
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         page = _person(browser)
         for name, address in _visitor_pages():
-            page.goto(address)
+            page.goto(address, wait_until="networkidle")
             camera.take(page, name)
         _register(page, camera)
 
         page = _person(browser)
         _sign_in(page, demo.OWNER)
         for name, address in member:
-            page.goto(address)
+            page.goto(address, wait_until="networkidle")
             camera.take(page, name)
         page.goto(dict(member)["new-key"])
         page.get_by_label("Name", exact=True).fill("Assistant in the office")
@@ -129,7 +131,7 @@ def walk(camera: Camera, company: Company) -> None:
         page = _person(browser)
         _sign_in(page, demo.STAFF)
         for name, address in staff:
-            page.goto(address)
+            page.goto(address, wait_until="networkidle")
             camera.take(page, name)
         browser.close()
 

@@ -18,6 +18,7 @@ from portal.audit.verification import chain_state
 from portal.audit.views import PAGE, by_day
 from portal.companies.models import Company
 from portal.cursors import paginate
+from portal.jobs import selectors as jobs
 from portal.staff import selectors
 from portal.staff.access import staff_page
 from portal.staff.forms import FindForm
@@ -32,6 +33,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "companies": selectors.latest_companies(),
         "revocations": selectors.latest_revocations(),
         "find": FindForm(),
+        "jobs": jobs.state(),
     }
     return render(request, "staff/dashboard.html", context)
 

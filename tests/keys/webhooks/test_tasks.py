@@ -21,7 +21,8 @@ def test_webhooks_have_a_queue_that_workers_take_from() -> None:
     assert sorted(OURS) == ["webhooks.deliver", "webhooks.purge", "webhooks.sweep", "webhooks.tell_owners"]
     assert "webhooks" in app.amqp.queues.consume_from
     for name in OURS:
-        assert app.amqp.router.route({}, name)["queue"].name == "webhooks"
+        queue = "mail" if name == "webhooks.tell_owners" else "webhooks"  # a slow mail server holds up no webhook
+        assert app.amqp.router.route({}, name)["queue"].name == queue
         assert app.tasks[name].acks_late
 
 

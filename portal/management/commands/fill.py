@@ -1,0 +1,155 @@
+"""`manage.py fill`: companies and keys by the hundred thousand, to see how the portal does at size."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection, transaction
+from django.db.models import Model
+from django.utils import timezone
+
+from keys import servers, tokens
+from keys.models import Key, McpServer
+from portal.accounts.models import User
+from portal.audit.actors import SYSTEM
+from portal.companies.models import Company, Membership
+from portal.ids import ALPHABET
+
+SERVER = "fill"
+ONE_DAY = 86_400
+TOOLS = [{"name": "get_companies", "title": "Companies", "description": "", "read_only": True}]
+
+
+class Command(BaseCommand):
+    """Fills a development database by the database's own bulk loading."""
+
+    help = "Add many companies, each with an owner, and keys (development only)."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """How many, and where to write some of the keys in clear."""
+        parser.add_argument("--companies", type=int, default=100_000)
+        parser.add_argument("--keys", type=int, default=1_000_000)
+        parser.add_argument("--plan", default="plus", help="The companies' plan, which limits their keys.")
+        parser.add_argument("--sample", type=int, default=0, help="How many good keys to write to --tokens.")
+        parser.add_argument("--tokens", type=Path, help="A JSON file for a server credential and the sample.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Load, and let the database learn what it has."""
+        if settings.PRODUCTION:
+            raise CommandError("fill makes invented companies: it runs in development only.")
+        began = time.monotonic()
+        companies, keys = options["companies"], options["keys"]
+        if companies < 1 or keys < 0:
+            raise CommandError("Ask for at least one company.")
+        with transaction.atomic():
+            server = McpServer.objects.filter(name=SERVER).first() or servers.register_server(
+                actor=SYSTEM, name=SERVER, url="http://fill.example.com/mcp", tools=TOOLS
+            )
+            sample = Loader(server, options["plan"]).load(companies, keys, options["sample"])
+            _credential, token = servers.create_credential(server=server, name="fill", actor=SYSTEM)
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")
+        if options["tokens"]:
+            options["tokens"].write_text(json.dumps({"credential": token.text, "keys": sample}))
+            options["tokens"].chmod(0o600)
+        self.stdout.write(f"{companies} companies and {keys} keys in {time.monotonic() - began:.0f} s")
+
+
+class Loader:
+    """Makes rows and loads them: COPY on PostgreSQL, prepared inserts on SQLite."""
+
+    def __init__(self, server: McpServer, plan: str) -> None:
+        self.server, self.plan = server, plan
+        self.now = timezone.now()
+        self.pepper_id, self.pepper = next(iter(settings.PEPPERS.items()))
+        # Keys of invented companies, on a development run: speed counts here, and nothing is to be protected.
+        self.random = random.Random()  # noqa: S311  # nosec B311
+        self.sample: list[str] = []
+
+    def load(self, companies: int, keys: int, sample: int) -> list[str]:
+        """Load everything; returns `sample` of the good keys in clear, spread over all."""
+        people = [self._id() for _ in range(companies)]
+        tenants = [self._id() for _ in range(companies)]
+        run = self._id()[:5].lower()
+        copy(
+            User,
+            ("id", "password", "last_login", "is_superuser", "email", "name", "is_active", "is_staff", "date_joined"),
+            (
+                (user, "!", None, False, f"person{number}@{run}.example.com", f"Person {number}", True, False, self.now)
+                for number, user in enumerate(people)
+            ),
+        )
+        copy(
+            Company,
+            (
+                "id", "name", "slug", "state", "currency", "time_zone", "plan", "created_at", "activated_at",
+                "suspended_at", "suspended_reason", "closed_at",
+            ),
+            (
+                (company, f"Company {run} {number}", f"{run}-{number}", "active", "USD", "UTC", self.plan,
+                 (made := self._moment()), made, None, "", None)
+                for number, company in enumerate(tenants)
+            ),
+        )  # fmt: skip
+        copy(
+            Membership,
+            ("company_id", "user_id", "role", "created_at"),
+            ((company, user, "owner", self.now) for company, user in zip(tenants, people, strict=True)),
+        )
+        copy(
+            Key,
+            (
+                "id", "digest", "pepper", "hint", "name", "created_at", "expires_at", "overlap_ends_at", "revoked_at",
+                "revoked_reason", "last_used_at", "replaces_id", "company_id", "server_id", "user_id", "scopes",
+                "allowed_ips", "per_minute", "per_month", "login_client", "first_used_at",
+            ),
+            self._keys(keys, tenants, people, max(1, keys // sample) if sample else 0),
+        )  # fmt: skip
+        return self.sample[:sample]
+
+    def _keys(self, count: int, tenants: list[str], people: list[str], every: int) -> Iterator[tuple[Any, ...]]:
+        kind = tokens.Kind(settings.KEY_KIND)
+        for number in range(count):
+            letters = "".join(self.random.choices(ALPHABET, k=tokens.ID_LENGTH + tokens.SECRET_LENGTH))
+            body = f"lk_{kind}_{letters[: tokens.ID_LENGTH]}_{letters[tokens.ID_LENGTH :]}"
+            token = tokens.Token(body + tokens.checksum(body), kind, letters[: tokens.ID_LENGTH])
+            made = self._moment()
+            picked = bool(every) and number % every == 0
+            ended = not picked and self.random.random() < 0.05
+            place = number % len(tenants)
+            if picked:
+                self.sample.append(token.text)
+            yield (
+                token.id, tokens.digest(token.text, self.pepper), self.pepper_id, tokens.hint(token), f"Key {number}",
+                made, self.now + timedelta(days=365), None, self.now if ended else None, "Filled" if ended else "",
+                None, None, tenants[place], self.server.pk, people[place], '["tools:*"]', "[]", None, None, "", None,
+            )  # fmt: skip
+
+    def _id(self) -> str:
+        return "".join(self.random.choices(ALPHABET, k=tokens.ID_LENGTH))
+
+    def _moment(self) -> datetime:
+        return self.now - timedelta(seconds=self.random.randrange(300 * ONE_DAY))
+
+
+def copy(model: type[Model], columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
+    """Load `rows` into the table of `model`, as fast as the database takes them. The caller is in a transaction."""
+    table, names = model._meta.db_table, ", ".join(columns)
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            with cursor.copy(f"COPY {table} ({names}) FROM STDIN") as load:
+                for row in rows:
+                    load.write_row(row)
+        else:
+            marks = ", ".join("?" * len(columns))
+            adapt = connection.ops.adapt_datetimefield_value
+            adapted = (tuple(adapt(value) if isinstance(value, datetime) else value for value in row) for row in rows)
+            cursor.connection.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", adapted)  # noqa: S608

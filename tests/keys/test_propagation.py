@@ -1,0 +1,104 @@
+"""Revocation while everything runs: three web processes, two verifiers, load, 200 keys one after the other."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+
+import pytest
+from latchkey import Verifier
+
+from tests.keys.stack import Asking, Stack
+
+pytestmark = [pytest.mark.services, pytest.mark.xdist_group("services")]
+
+KEYS = 200
+
+
+@pytest.fixture
+def stack(tmp_path):
+    made = Stack(tmp_path)
+    try:
+        made.start(KEYS + 20)
+        yield made
+    finally:
+        made.stop()
+
+
+def test_a_revoked_key_is_accepted_by_no_request_that_started_later(stack, capsys):
+    revoked_at: dict[str, float] = {}
+    watched: deque[str] = deque(stack.keys[:3], maxlen=6)
+    last_good: dict[str, float] = {}
+    wrong: list[str] = []
+    asked = {"API": 0, "verifiers": 0}
+    lock = threading.Lock()
+    stop = threading.Event()
+
+    def watch(ask, who: str, allowed: float) -> None:
+        count = 0
+        while not stop.is_set():
+            for key in [*watched, stack.keys[-1]]:
+                ended = revoked_at.get(key)
+                began = time.monotonic()
+                good = ask(key)
+                count += 1
+                if good and ended is not None:
+                    if began > ended + allowed:
+                        wrong.append(f"{who}: {began - ended:.3f} s after the revocation had returned")
+                    if allowed:
+                        last_good[key] = max(last_good.get(key, 0.0), began - ended)
+        with lock:
+            asked[who] += count
+
+    def api(port: int):
+        asking = Asking(stack, port)
+
+        def ask(key: str) -> bool:
+            status, verdict = asking.verify(key, tool="get_companies")
+            assert status == 200, verdict
+            return bool(verdict["valid"])
+
+        return ask
+
+    verifiers = [Verifier(f"http://127.0.0.1:{stack.ports[place]}", stack.credential, timeout=10) for place in (0, 1)]
+    watchers = [threading.Thread(target=watch, args=(api(port), "API", 0.0)) for port in stack.ports]
+    watchers += [
+        threading.Thread(target=watch, args=(lambda key, v=v: slowly(v, key), "verifiers", 1.0)) for v in verifiers
+    ]
+    began = time.monotonic()
+    for watcher in watchers:
+        watcher.start()
+    try:
+        for key in stack.keys[:KEYS]:
+            if key not in watched:
+                watched.append(key)
+            time.sleep(0.05)  # it gets into every cache first
+            stack.revoke(key)
+            revoked_at[key] = time.monotonic()
+        time.sleep(1.2)
+    finally:
+        stop.set()
+        for watcher in watchers:
+            watcher.join(60)
+        for verifier in verifiers:
+            verifier.close()
+    took = time.monotonic() - began
+    late = sorted(last_good.values())
+    with capsys.disabled():
+        print(f"\n{len(revoked_at)} keys revoked in {took:.0f} s; accepted too late: {len(wrong)}")
+        print(f"{asked['API']} verdicts of the API ({asked['API'] / took:.0f}/s), {asked['verifiers']} of verifiers")
+        if late:
+            print(f"verifiers still accepted {len(late)} of them, at most {late[-1]:.3f} s after; p50 "
+                  f"{late[len(late) // 2]:.3f} s, p99 {late[int(len(late) * 0.99)]:.3f} s")  # fmt: skip
+    assert not wrong, wrong[:5]
+    assert len(revoked_at) == KEYS
+    assert asked["API"] > KEYS
+    assert asked["verifiers"] > KEYS
+    assert late, "no verifier had remembered anything: the test saw nothing"
+
+
+def slowly(verifier: Verifier, key: str) -> bool:
+    """Two hundred times a second: a verifier answers so fast that it would leave no processor to the portal."""
+    time.sleep(0.005)
+    return verifier.verify(key, "get_companies").valid
