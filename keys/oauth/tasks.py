@@ -17,7 +17,7 @@ APPROVALS_KEPT: Final = timedelta(days=2)
 AT_ONCE: Final = 500
 
 
-@shared_task(name="oauth.purge")
+@shared_task(name="oauth.purge", replayable=True)
 def purge() -> int:
     """Forget expired tokens and codes, and clients that registered themselves and hold nothing that lives.
 
