@@ -2,7 +2,7 @@
 
 PYTHON = .venv/bin/python
 
-.PHONY: help run test check lint format screens
+.PHONY: help run test check lint format screens bench reliability
 
 help: ## This list
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/: .*## /\t/' | expand -t 14
@@ -15,6 +15,12 @@ test: ## The whole suite
 
 check: ## Everything that CI runs
 	.ci/run
+
+bench: ## The hot path beside its peers, in one table (needs wrk; about ten minutes)
+	$(PYTHON) -m bench
+
+reliability: ## Real processes, killed and restarted, with the counts printed (needs PostgreSQL; about ten minutes)
+	$(PYTHON) -m pytest -m services -s
 
 lint: ## Style, types, import rules, migrations
 	$(PYTHON) -m ruff format --check .

@@ -25,16 +25,14 @@ CONNECTIONS = 16
 WARM = 100
 COLD = 60_000
 SIZES = {"1 k": (100, 1_000), "100 k": (10_000, 100_000), "1 M": (100_000, 1_000_000)}
-QUICK = {"1 k": (100, 1_000)}
 BATCH = 100
 
 
 class Bench:
     """Everything that one run needs, in a folder that goes at the end."""
 
-    def __init__(self, folder: Path, quick: bool) -> None:
-        self.folder, self.quick = folder, quick
-        self.sizes = QUICK if quick else SIZES
+    def __init__(self, folder: Path, quick: bool, sizes: dict[str, tuple[int, int]]) -> None:
+        self.folder, self.quick, self.sizes = folder, quick, sizes
         self.targets: list[Target] = []
         self.servers: list[Server] = []
         self.skipped: list[str] = []
@@ -188,13 +186,16 @@ def main() -> int:
     parser.add_argument("--markdown", action="store_true", help="print the table as docs/performance.md has it")
     parser.add_argument("--rounds", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=0)
+    parser.add_argument("--sizes", default="", help="how many keys, such as 1k,100k (default: 1k,100k,1M)")
     options = parser.parse_args()
+    wanted = (options.sizes or ("1k" if options.quick else "1k,100k,1M")).split(",")
+    sizes = {name: counts for name, counts in SIZES.items() if name.replace(" ", "") in wanted}
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
     if reason := missing():
         say(f"skipped: {reason}")
         return 0
     with tempfile.TemporaryDirectory(prefix="latchkey-bench-") as folder:
-        bench = Bench(Path(folder), options.quick)
+        bench = Bench(Path(folder), options.quick, sizes)
         try:
             bench.start()
             bench.measure(options.rounds or (1 if options.quick else 5), options.seconds or (1 if options.quick else 3))

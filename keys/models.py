@@ -35,7 +35,6 @@ class McpServer(models.Model):
     title = models.CharField(max_length=120, blank=True)
     url = models.URLField(
         max_length=500,
-        unique=True,
         help_text=_("The address that AI clients use: its OAuth resource identifier."),
     )
     alternate_urls = models.JSONField(
@@ -58,6 +57,11 @@ class McpServer(models.Model):
         verbose_name = "MCP server"
         ordering = ["name"]
         constraints = [
+            # Per company: whether another company uses an address is none of anybody's business.
+            models.UniqueConstraint(fields=["company", "url"], name="server_url_once_per_company"),
+            models.UniqueConstraint(
+                fields=["url"], condition=Q(company__isnull=True), name="server_url_once_for_everyone"
+            ),
             models.UniqueConstraint(fields=["company", "name"], name="server_name_once_per_company"),
             models.UniqueConstraint(
                 fields=["name"], condition=Q(company__isnull=True), name="server_name_once_for_everyone"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -174,7 +175,8 @@ def _credential(credential: ServerCredential) -> Target:
 def _save(server: McpServer) -> None:
     server.full_clean(exclude=["company"], validate_unique=False, validate_constraints=False)
     others = McpServer.objects.exclude(pk=server.pk)
-    if others.filter(url=server.url).exists() or others.filter(company=server.company, name=server.name).exists():
+    seen = others.filter(Q(company=None) | Q(company=server.company))  # another company's servers tell nothing
+    if seen.filter(url=server.url).exists() or others.filter(company=server.company, name=server.name).exists():
         raise NameTaken
     names = [tool.get("name") for tool in server.tools]
     if not all(isinstance(name, str) and name for name in names) or len(set(names)) != len(names):

@@ -13,6 +13,8 @@ from keys.mcp import VERSION
 logger = logging.getLogger(__name__)
 
 TIMEOUT: Final = httpx.Timeout(5.0, connect=2.0)
+# Hashing a password is meant to be slow, and a sign-in given up halfway may still have replaced the person's key.
+LOGIN_TIMEOUT: Final = httpx.Timeout(20.0, connect=2.0)
 HEALTH_SECONDS: Final = (
     2.0  # how long one health answer is used again: the health page cannot be made to flood the portal
 )
@@ -58,7 +60,7 @@ class PortalAPI:
         if client_ip:  # the portal limits attempts by the person's address, not by this server's
             headers["X-Client-Address"] = client_ip
         try:
-            return await self._ask("POST", "/api/v1/login", headers=headers, json=body)
+            return await self._ask("POST", "/api/v1/login", headers=headers, json=body, timeout=LOGIN_TIMEOUT)
         except PortalRefusal as refusal:
             if refusal.status == 401 or (refusal.status == 403 and refusal.kind in {"about:blank", "forbidden"}):
                 logger.error("The portal does not accept this server's credential for signing people in.")

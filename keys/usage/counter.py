@@ -6,10 +6,10 @@ process that is killed loses at most one interval; one that stops cleanly loses 
 
 from __future__ import annotations
 
-import atexit
 import logging
 import threading
 from collections.abc import Callable
+from multiprocessing.util import Finalize
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -106,7 +106,8 @@ class Counter:
                 return
             self._thread = threading.Thread(target=self._run, args=(interval,), name="usage", daemon=True)
             self._thread.start()
-        atexit.register(self.stop)
+        # A worker process of Granian ends as multiprocessing's children do: without atexit, but with its finalizers.
+        Finalize(None, self.stop, exitpriority=100)
 
     def _run(self, interval: float) -> None:
         while not self._stop.wait(interval):

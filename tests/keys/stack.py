@@ -9,10 +9,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+import psycopg
 
 from tests.keys.throwaway import ThrowawayPostgres, ThrowawayRedis, free_port, has_postgres
 
@@ -116,14 +117,11 @@ class Stack:
         self.revoker.stdin.flush()
         assert self._line() == "done"
 
-    def query(self, sql: str) -> list[Sequence[Any]]:
-        """Rows of the stack's database."""
-        code = (
-            "import django, json, sys; django.setup(); from django.db import connection; "
-            "c = connection.cursor(); c.execute(sys.argv[1]); print(json.dumps(c.fetchall(), default=str))"
-        )
-        rows: list[Sequence[Any]] = json.loads(self.run("-c", code, sql))
-        return rows
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Rows of the stack's PostgreSQL."""
+        assert self.postgres is not None
+        with psycopg.connect(host="127.0.0.1", port=self.postgres.port, user="latchkey", dbname="latchkey") as made:
+            return made.execute(sql).fetchall()
 
     def stop_webs(self) -> None:
         """A clean stop: what they counted is handed over."""

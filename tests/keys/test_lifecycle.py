@@ -263,3 +263,14 @@ def test_a_token_pasted_into_a_reason_loses_its_secret(key, key_token):
     revoked = services.revoke_key(key=key, reason=f"found {key_token} in a log", actor=SYSTEM)
     assert revoked.revoked_reason == f"found lk_test_{key.pk}_[secret] in a log"
     assert key_token not in AuditEvent.objects.get(action="key:revoked").reason
+
+
+def test_an_address_that_another_company_uses_tells_nothing(company, other_company, server):
+    """S13."""
+    theirs = servers.register_server(actor=SYSTEM, name="a", url="https://x.example.com/mcp", company=other_company)
+    ours = servers.register_server(actor=SYSTEM, name="a", url="https://x.example.com/mcp", company=company)
+    assert (ours.url, ours.name) == (theirs.url, theirs.name)
+    with pytest.raises(errors.NameTaken):
+        servers.register_server(actor=SYSTEM, name="b", url="https://x.example.com/mcp", company=company)
+    with pytest.raises(errors.NameTaken):
+        servers.register_server(actor=SYSTEM, name="b", url=server.url, company=company)
