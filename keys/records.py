@@ -147,10 +147,11 @@ def _found(row: Sequence[Any] | None) -> Found:
         bytes(row[0]), row[1], _epoch(row[2]), _epoch(row[3]), _epoch(row[4]),
         row[5], row[6], row[7], _epoch(row[8]), _epoch(row[9]), row[10],
     )  # fmt: skip
-    return credential, None if row[end] is None else _key_record(row[end:])
+    return credential, None if row[end] is None else key_record(row[end:])
 
 
-def _key_record(row: Sequence[Any]) -> KeyRecord:
+def key_record(row: Sequence[Any]) -> KeyRecord:
+    """A row of the columns that `_KEY` names, as a record."""
     ends = (_epoch(row[7]), _epoch(row[8]), _epoch(row[9]))
     return KeyRecord._make((row[0], bytes(row[1]), *row[2:7], *ends, *row[10:]))
 
@@ -184,4 +185,4 @@ def fetch_keys(key_ids: Sequence[str]) -> dict[str, KeyRecord]:
             rows = cursor.fetchall()
     except DjangoDatabaseError as error:
         raise DatabaseAway from error
-    return {row[0]: _key_record(row) for row in rows}
+    return {row[0]: key_record(row) for row in rows}

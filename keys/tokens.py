@@ -1,7 +1,8 @@
 """The token format `lk_<kind>_<id>_<secret><check>`: generate, parse, digest. Pure: no database, no request.
 
-Kinds: `live` and `test` for keys, `srv` for server credentials, `mgt` for management tokens. Id: 12, secret: 32, check:
-6 base62 characters. The secret holds 32·log2(62) = 190 bits. The check is the CRC32 of all that stands before it, so
+Kinds: `live` and `test` for keys, `srv` for server credentials, `mgt` for management tokens,
+`oat` and `ort` for the access and refresh tokens that AI clients get by OAuth. Id: 12, secret: 32, check: 6 base62
+characters. The secret holds 32·log2(62) = 190 bits. The check is the CRC32 of all that stands before it, so
 that a typo, or a string that only looks like a token, is known without a look-up.
 """
 
@@ -22,7 +23,7 @@ from portal.ids import ALPHABET, new_id
 ID_LENGTH: Final = 12
 SECRET_LENGTH: Final = 32
 CHECK_LENGTH: Final = 6
-TOKEN_PATTERN: Final = r"lk_(live|test|srv|mgt)_([0-9A-Za-z]{12})_([0-9A-Za-z]{32})([0-9A-Za-z]{6})"  # noqa: S105
+TOKEN_PATTERN: Final = r"lk_(live|test|srv|mgt|oat|ort)_([0-9A-Za-z]{12})_([0-9A-Za-z]{32})([0-9A-Za-z]{6})"  # noqa: S105
 # Two base62 digits at a time: the check is on the hot path.
 _PAIRS: Final = tuple(first + second for first in ALPHABET for second in ALPHABET)
 _match = re.compile(TOKEN_PATTERN, re.ASCII).fullmatch
@@ -35,9 +36,13 @@ class Kind(StrEnum):
     TEST = "test"
     SERVER = "srv"
     MANAGEMENT = "mgt"
+    ACCESS = "oat"
+    REFRESH = "ort"
 
 
 KEY_KINDS: Final = frozenset({Kind.LIVE, Kind.TEST})
+# What may open an MCP server.
+OPENING_KINDS: Final = KEY_KINDS | {Kind.ACCESS}
 
 
 class MalformedToken(ValueError):

@@ -16,6 +16,7 @@ from django.conf import settings
 
 from keys import addresses, hotstore, scopes, tokens
 from keys.limits import Limits, Permit, limits_of
+from keys.oauth.records import fetch_access
 from keys.records import CredentialRecord, KeyRecord, fetch, fetch_keys
 from keys.unknown_ids import unknown_ids
 from keys.usage.counter import counter
@@ -55,7 +56,7 @@ def verify(credential: str, question: Question, *, request_id: str = "") -> dict
     server_token = _server_token(credential)
     key_token = _key_token(question.key)
     now = time.time()
-    found = hotstore.ask(server_token, key_token) if key_token else None
+    found = hotstore.ask(server_token, key_token) if key_token and key_token.kind in tokens.KEY_KINDS else None
     if isinstance(found, hotstore.Hit):
         server, record = _checked_credential(found.credential, server_token, now), found.record
         code, facts = decide(server, record, key_token, question, now)
@@ -67,14 +68,14 @@ def verify(credential: str, question: Question, *, request_id: str = "") -> dict
         found = None  # a wrong secret costs the look-up that an unknown id costs: time tells nothing
     if key_token and (wait := unknown_ids.refuse(credential, question.client_ip, key_token.id, now)):
         return _refused_unseen(wait, request_id)
-    credential_record, any_record = fetch(server_token.id, key_token.id if key_token else "")
+    credential_record, any_record = _fetch(server_token, key_token)
     server = _checked_credential(credential_record, server_token, now)
     code, facts = decide(server, any_record, key_token, question, now)
     permit = None
     if code is Code.NOT_FOUND:
         unknown_ids.note(credential, question.client_ip, now)
     elif any_record is not None:
-        unknown_ids.know(any_record.id)
+        unknown_ids.know(key_token.id if key_token else "")
         limits = _limits(any_record) if code is Code.VALID else None
         if found is not None:
             permit = hotstore.keep_and_take(found, server, any_record, limits)
@@ -96,7 +97,10 @@ def verify_many(
         unknown_ids.refuse(credential, question.client_ip, token.id, now) if token else 0
         for token, question in zip(parsed, questions, strict=True)
     ]
-    records = fetch_keys(list({token.id for token, wait in zip(parsed, waits, strict=True) if token and not wait}))
+    asked = [token for token, wait in zip(parsed, waits, strict=True) if token and not wait]
+    records = fetch_keys(list({token.id for token in asked if token.kind in tokens.KEY_KINDS}))
+    by_oauth = {token.id for token in asked if token.kind is tokens.Kind.ACCESS}
+    records |= fetch_access(list(by_oauth))
     decided: list[tuple[KeyRecord | None, Code, dict[str, Any]]] = []
     wanted: list[tuple[str, Limits, int]] = []
     for token, wait, question in zip(parsed, waits, questions, strict=True):
@@ -106,7 +110,7 @@ def verify_many(
         if code is Code.NOT_FOUND and not wait:
             unknown_ids.note(credential, question.client_ip, now)
         elif record is not None and code is not Code.NOT_FOUND:
-            unknown_ids.know(record.id)
+            unknown_ids.know(token.id if token else "")
             if code is Code.VALID:
                 wanted.append((record.id, _limits(record), 1))
     permits = iter(hotstore.take_all(wanted))
@@ -118,6 +122,20 @@ def verify_many(
         )
         for (record, code, facts), wait, question in zip(decided, waits, questions, strict=True)
     ]
+
+
+def kind_of(text: str) -> str:
+    """What a good token is, for the one who asked: `key`, or `connection` for an access token that OAuth gave."""
+    return "connection" if text.startswith("lk_oat_") else "key"
+
+
+def _fetch(
+    server_token: tokens.Token, key_token: tokens.Token | None
+) -> tuple[CredentialRecord | None, KeyRecord | None]:
+    if key_token is not None and key_token.kind is tokens.Kind.ACCESS:
+        credential, _none = fetch(server_token.id, "")
+        return credential, fetch_access([key_token.id]).get(key_token.id)
+    return fetch(server_token.id, key_token.id if key_token else "")
 
 
 def _limits(record: KeyRecord) -> Limits:
@@ -154,7 +172,7 @@ def _verdict(
         address=question.client_ip or "", now=now,
     )  # fmt: skip
     if code is Code.VALID and record is not None:
-        return _valid(server, record, permit, now, request_id)
+        return _valid(server, record, permit, kind_of(question.key), now, request_id)
     verdict: dict[str, Any] = {
         "valid": False,
         "code": code.value,
@@ -213,13 +231,14 @@ def effective_scopes(record: KeyRecord) -> list[str]:
 
 
 def _valid(
-    server: CredentialRecord, record: KeyRecord, permit: Permit | None, now: float, request_id: str
+    server: CredentialRecord, record: KeyRecord, permit: Permit | None, kind: str, now: float, request_id: str
 ) -> dict[str, Any]:
     ends_at = _ends_at(record)
     cache_seconds = CACHE_SECONDS if ends_at is None else max(0, min(CACHE_SECONDS, int(ends_at - now)))
     return {
         "valid": True,
         "code": Code.VALID.value,
+        "kind": kind,
         "key_id": record.id,
         "key_name": record.name,
         "company": {"id": record.company_id, "name": record.company_name, "slug": record.company_slug},
@@ -262,7 +281,7 @@ def _key_token(text: str) -> tokens.Token | None:
         token = tokens.parse(text)
     except tokens.MalformedToken:
         return None
-    return token if token.kind in tokens.KEY_KINDS else None
+    return token if token.kind in tokens.OPENING_KINDS else None
 
 
 def _server_token(text: str) -> tokens.Token:

@@ -23,7 +23,16 @@ from portal.logs import request_id
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
-MACHINE_PATHS = ("/api/v1/", "/healthz/")
+MACHINE_PATHS = (
+    "/api/v1/",
+    "/healthz/",
+    "/.well-known/",
+    "/oauth/token",
+    "/oauth/register",
+    "/oauth/revoke",
+    "/oauth/introspect",
+    "/oauth/jwks",
+)
 _VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{8,64}").fullmatch
 
 

@@ -68,6 +68,8 @@ INSTALLED_APPS = [
     "keys",
     "keys.webhooks",
     "keys.usage",
+    "keys.oauth",
+    "oauth2_provider",
     "allauth",
     "allauth.account",
     "allauth.mfa",
@@ -179,6 +181,7 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "heartbeat": {"task": "portal.tasks.heartbeat", "schedule": 5.0, "options": {"expires": 15}},
     "key-notices": {"task": "keys.notices", "schedule": 600.0, "options": {"expires": 600}},
+    "oauth-purge": {"task": "oauth.purge", "schedule": crontab(minute=45)},
     "keys-purge": {"task": "keys.purge", "schedule": crontab(minute=35)},
     "jobs-purge": {"task": "jobs.purge", "schedule": crontab(hour=4, minute=5)},
     "usage-purge": {"task": "usage.purge", "schedule": crontab(hour=3, minute=50)},
@@ -274,6 +277,41 @@ USAGE_FLUSH_SECONDS = env.integer("LATCHKEY_USAGE_FLUSH_SECONDS", 2)
 USAGE_HOURS_KEPT_DAYS = env.integer("LATCHKEY_USAGE_HOURS_KEPT_DAYS", 90, least=2)
 USAGE_DAYS_KEPT_DAYS = env.integer("LATCHKEY_USAGE_DAYS_KEPT_DAYS", 760, least=32)
 
+# --- Authorization server -----------------------------------------------------------------------------------------
+
+# Client ID metadata documents need outgoing https to the whole Internet. Where that is missing they must be off:
+# clients do not fall back to registering themselves (docs/oauth.md).
+OAUTH_CIMD = env.boolean("LATCHKEY_OAUTH_CIMD", PRODUCTION)
+OAUTH2_PROVIDER_APPLICATION_MODEL = "oauth2_provider.Application"
+OAUTH2_PROVIDER_ACCESS_TOKEN_MODEL = "oauth2_provider.AccessToken"  # noqa: S105  (a model's name)
+OAUTH2_PROVIDER: dict[str, Any] = {
+    "OAUTH2_VALIDATOR_CLASS": "keys.oauth.validator.Validator",
+    "OAUTH2_BACKEND_CLASS": "keys.oauth.backend.Backend",
+    "ACCESS_TOKEN_GENERATOR": "keys.oauth.generators.access_token",
+    "REFRESH_TOKEN_GENERATOR": "keys.oauth.generators.refresh_token",
+    "SCOPES": {"tools:read": "Read-only tools", "tools:*": "All tools"},
+    "DEFAULT_SCOPES": ["tools:read"],
+    "OIDC_ISS_ENDPOINT": PORTAL_URL,
+    "PKCE_REQUIRED": True,
+    "AUTHORIZATION_CODE_EXPIRE_SECONDS": 60,
+    "ACCESS_TOKEN_EXPIRE_SECONDS": 900,
+    "REFRESH_TOKEN_EXPIRE_SECONDS": 30 * 86400,
+    "REFRESH_TOKEN_GRACE_PERIOD_SECONDS": 0,
+    "ROTATE_REFRESH_TOKEN": True,
+    "REFRESH_TOKEN_REUSE_PROTECTION": True,
+    "ALLOWED_REDIRECT_URI_SCHEMES": [
+        "https", "http", "cursor", "vscode", "vscode-insiders", "windsurf", "zed", "goose",
+    ],
+    "ALLOW_LOCALHOST_LOOPBACK": True,
+    "CIMD_ENABLED": OAUTH_CIMD,
+    "COMPLIANT_BCP_RFC9700_IMPLICIT_GRANT": True,
+    "COMPLIANT_BCP_RFC9700_PASSWORD_GRANT": True,
+    "COMPLIANT_BCP_RFC9700_PKCE_METHOD": True,
+    "COMPLIANT_BCP_RFC9700_ACCESS_TOKEN_TRANSPORT": True,
+    "COMPLIANT_BCP_RFC9700_AUTHZ_RESPONSE_ISS": True,
+    "COMPLIANT_BCP_RFC9700_TOKEN_STORAGE": True,
+}  # fmt: skip
+
 # --- API ----------------------------------------------------------------------------------------------------------
 
 REST_FRAMEWORK = {
@@ -340,8 +378,9 @@ CONTENT_SECURITY_POLICY = {
         "base-uri": [NONE],
     }
 }
-# Django looks for its own middleware by name; portal/checks.py looks for the subclasses that are used here.
-SILENCED_SYSTEM_CHECKS = ["security.W001", "security.W002", "security.W003"]
+# Django looks for its own middleware by name; portal/checks.py looks for the subclasses that are used here. And http
+# redirects are for loopback only, which keys/oauth/redirects.py sees to; the check knows no such middle way.
+SILENCED_SYSTEM_CHECKS = ["security.W001", "security.W002", "security.W003", "oauth2_provider.W008"]
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CONTENT_TYPE_NOSNIFF = True

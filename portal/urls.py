@@ -5,6 +5,7 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from keys.api.verify import VerifyView
+from keys.oauth import connect
 from portal import health, mailbox, overview, views
 from portal.ui import views as ui_views
 
@@ -18,6 +19,9 @@ urlpatterns = [
     path("api/schema/", SpectacularAPIView.as_view(), name="api-schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="api-schema"), name="api-docs"),
     path("", views.landing, name="landing"),
+    path("", include("keys.oauth.urls")),
+    path("connect/", connect.connect, name="connect"),
+    path("c/<slug:slug>/connections/", include("keys.oauth.connection_urls")),
     path("theme/", ui_views.theme, name="theme"),
     path("styleguide/", ui_views.styleguide, name="styleguide"),
     path("c/<slug:slug>/keys/", include("keys.urls")),

@@ -23,6 +23,7 @@ from keys.api.key_authentication import KeyAuthentication, KeyCaller
 from keys.api.throttling import MachineView
 from keys.api.verify import PROBLEMS, json_response
 from keys.models import Key, McpServer
+from keys.oauth.models import Connection
 from keys.selectors import company_keys
 from portal.companies.models import Company, Membership
 
@@ -84,7 +85,7 @@ class WhoAmIView(DataView):
     @extend_schema(operation_id="data_whoami", description="The key, its company and its user.", responses=_RESPONSES)
     def get(self, request: Request) -> HttpResponse:
         """Describe the caller."""
-        key = Key.objects.select_related("company", "user", "server").get(pk=caller_of(request).pk)
+        key = self.holder(caller_of(request))
         return json_response(
             {
                 "key": _key(key) | {"scopes": caller_of(request).scopes},
@@ -94,6 +95,13 @@ class WhoAmIView(DataView):
                          "role": caller_of(request).role},
             }
         )  # fmt: skip
+
+    @staticmethod
+    def holder(caller: KeyCaller) -> Key | Connection:
+        """The key, or the connection whose access token was sent."""
+        rows = Connection.objects if caller.kind == "connection" else Key.objects
+        found: Key | Connection = rows.select_related("company", "user", "server").get(pk=caller.pk)
+        return found
 
 
 @extend_schema(tags=["data"])
@@ -258,12 +266,13 @@ def _company(company: Company, caller: KeyCaller) -> dict[str, Any]:
     }
 
 
-def _key(key: Key) -> dict[str, Any]:
+def _key(key: Key | Connection) -> dict[str, Any]:
+    name, hint = (key.name, key.hint) if isinstance(key, Key) else (key.client_name, "lk_oat_…")
     moments = {name: getattr(key, name) for name in ("created_at", "last_used_at", "expires_at")}
     return {
         "id": key.pk,
-        "name": key.name,
-        "hint": key.hint,
+        "name": name,
+        "hint": hint,
         "state": key.state.value,
         "server": key.server.name,
         "scopes": key.scopes,

@@ -11,9 +11,10 @@ from rest_framework.authentication import BaseAuthentication
 from keys import tokens
 from keys.api.authentication import NotAuthenticated, bearer
 from keys.models import McpServer
+from keys.oauth.records import fetch_access
 from keys.records import CredentialRecord, fetch_keys
 from keys.verdicts import Code
-from keys.verification import Question, decide, effective_scopes
+from keys.verification import Question, decide, effective_scopes, kind_of
 
 
 class KeyCaller:
@@ -22,9 +23,10 @@ class KeyCaller:
     is_authenticated = True
 
     def __init__(
-        self, key_id: str, company_id: str, role: str, scopes: list[str], read_only_tools: frozenset[str]
+        self, key_id: str, company_id: str, role: str, scopes: list[str], read_only_tools: frozenset[str], kind: str
     ) -> None:
         self.pk = key_id
+        self.kind = kind  # of which it is the id: `key` or `connection`
         self.company_id = company_id
         self.role = role
         self.scopes = scopes
@@ -46,9 +48,10 @@ class KeyAuthentication(BaseAuthentication):
             token = tokens.parse(text)
         except tokens.MalformedToken:
             raise NotAuthenticated from None
-        if token.kind not in tokens.KEY_KINDS:
+        if token.kind not in tokens.OPENING_KINDS:
             raise NotAuthenticated
-        record = fetch_keys([token.id]).get(token.id)
+        read = fetch_access if token.kind is tokens.Kind.ACCESS else fetch_keys
+        record = read([token.id]).get(token.id)
         server = McpServer.objects.filter(is_portal=True, archived_at=None).first()
         if server is None:
             raise NotAuthenticated
@@ -58,7 +61,12 @@ class KeyAuthentication(BaseAuthentication):
         if record is None or code not in {Code.VALID, Code.IP_DENIED}:
             raise NotAuthenticated
         return KeyCaller(
-            record.id, record.company_id, record.role or "", effective_scopes(record), server.read_only_tools
+            record.id,
+            record.company_id,
+            record.role or "",
+            effective_scopes(record),
+            server.read_only_tools,
+            kind_of(text),
         ), None
 
     def authenticate_header(self, request: Any) -> str:

@@ -69,6 +69,11 @@ class VerdictSerializer(serializers.Serializer):
     valid = serializers.BooleanField()
     code = serializers.ChoiceField([code.value for code in Code], help_text=CODES)
     message = serializers.CharField(required=False, help_text="A refusal in words.")
+    kind = serializers.ChoiceField(
+        ["key", "connection"],
+        required=False,
+        help_text="`connection`: an access token that an AI client got by OAuth; `key_id` is then the connection's.",
+    )
     key_id = serializers.CharField(required=False)
     key_name = serializers.CharField(required=False)
     company = KeyCompanySerializer(required=False)

@@ -16,6 +16,7 @@ from keys.api.permissions import IsServer
 from keys.api.serializers import FeedSerializer, UsageReportSerializer
 from keys.api.throttling import MachineView
 from keys.api.verify import PROBLEMS, json_response
+from keys.oauth.records import fetch_connections
 from keys.records import fetch_keys
 from keys.usage.services import report
 
@@ -71,7 +72,8 @@ class UsageReportView(MachineView):
         serializer.is_valid(raise_exception=True)
         server = server_of(request).server_id
         items = serializer.validated_data["items"]
-        records = fetch_keys(sorted({item["key_id"] for item in items}))
+        ids = sorted({item["key_id"] for item in items})
+        records = fetch_connections(ids) | fetch_keys(ids)
         now = timezone.now()
         known = []
         for item in items:

@@ -26,7 +26,7 @@ BODY_SECONDS: Final = 15
 REQUEST_ID: Final = "latchkey.request_id"
 CLIENT_IP: Final = "latchkey.client_ip"
 KEY_ID: Final = "latchkey.key_id"
-_KEY_IN_URL = re.compile(r"lk_(live|test|srv|mgt)_|(^|[?&])(api_?key|access_token|x-api-key)=", re.IGNORECASE)
+_KEY_IN_URL = re.compile(r"lk_(live|test|srv|mgt|oat|ort)_|(^|[?&])(api_?key|access_token|x-api-key)=", re.IGNORECASE)
 _CORS_HEADERS = "Authorization, api_key, X-API-Key, Content-Type, MCP-Protocol-Version, Mcp-Method, Mcp-Name"
 
 

@@ -71,11 +71,12 @@ def _see(rows: list[list[Any]]) -> None:
         for row in rows:
             if row[5] in _USED:
                 used[row[0]] = max(used.get(row[0], _moment(row[7])), _moment(row[7]))
-        cursor.executemany(
-            "UPDATE keys_key SET last_used_at = %s, first_used_at = COALESCE(first_used_at, %s) "
-            "WHERE id = %s AND (last_used_at IS NULL OR last_used_at < %s)",
-            [(moment, moment, key_id, moment) for key_id, moment in sorted(used.items())],
-        )
+        for used_table in ("keys_key", "oauth_connection"):  # an id is one or the other's
+            cursor.executemany(
+                f"UPDATE {used_table} SET last_used_at = %s, first_used_at = COALESCE(first_used_at, %s) "  # noqa: S608
+                "WHERE id = %s AND (last_used_at IS NULL OR last_used_at < %s)",
+                [(moment, moment, key_id, moment) for key_id, moment in sorted(used.items())],
+            )
 
 
 def used_by_keys(key_ids: Collection[str], now: float) -> dict[str, int]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
@@ -43,10 +45,16 @@ def card(request: CompanyRequest, slug: str) -> HttpResponse:
                 form.add_error(refusal.field or None, str(refusal.message))
             else:
                 messages.success(request, _("The card is confirmed. Nothing was charged."))
-                return redirect("company", slug=slug)
+                return redirect(_next(request) or reverse("company", kwargs={"slug": slug}))
     else:
         form = CardForm(initial={"cardholder": request.user.name, "replaces": str(current.pk) if current else ""})
     return _page(request, form)
+
+
+def _next(request: CompanyRequest) -> str:
+    """Where the person was on the way to when the card was missing; "" for anywhere but this portal."""
+    address = request.GET.get("next", "")
+    return address if url_has_allowed_host_and_scheme(address, None, require_https=request.is_secure()) else ""
 
 
 def _page(request: CompanyRequest, form: CardForm) -> HttpResponse:

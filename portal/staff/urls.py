@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from portal.staff.views import companies, credentials, dashboard, keys, servers
+from portal.staff.views import companies, connections, credentials, dashboard, keys, servers
 
 app_name = "staff"
 
@@ -19,6 +19,8 @@ urlpatterns = [
     path("keys/revoke/", keys.revoke_selected, name="keys_revoke"),
     path("keys/<slug:key_id>/", keys.key, name="key"),
     path("keys/<slug:key_id>/revoke/", keys.revoke, name="key_revoke"),
+    path("connections/", connections.connections, name="connections"),
+    path("connections/<slug:connection_id>/revoke/", connections.revoke, name="connection_revoke"),
     path("servers/", servers.servers, name="servers"),
     path("servers/new/", servers.new, name="server_new"),
     path("servers/<slug:server_id>/", servers.server, name="server"),

@@ -37,6 +37,7 @@ STAFF: Final = (
     Entry("staff:dashboard", _("Dashboard"), "grid"),
     Entry("staff:companies", _("Companies"), "building"),
     Entry("staff:keys", _("Keys"), "key"),
+    Entry("staff:connections", _("Connections"), "plug"),
     Entry("staff:servers", _("MCP servers"), "server"),
     Entry("staff:people", _("People"), "users"),
     Entry("staff:audit", _("Audit"), "history"),

@@ -42,6 +42,7 @@ def test_a_good_key_is_valid_and_says_who_it_is(ask, key, key_token, owner, comp
     assert verdict == {
         "valid": True,
         "code": "VALID",
+        "kind": "key",
         "key_id": key.pk,
         "key_name": "Owner's key",
         "company": {"id": company.pk, "name": "Acme", "slug": company.slug},

@@ -21,7 +21,8 @@ def text(response) -> str:
 
 def staff_pages(company, key, server) -> list[str]:
     """The address of every page under /staff/."""
-    values = {"company_id": company.pk, "key_id": key.pk, "server_id": server.pk, "credential_id": "0" * 12}
+    values = {"company_id": company.pk, "key_id": key.pk, "server_id": server.pk, "credential_id": "0" * 12,
+              "connection_id": "0" * 12}  # fmt: skip
     found = []
     for name, entries in get_resolver().namespace_dict["staff"][1].reverse_dict.lists():
         if isinstance(name, str):

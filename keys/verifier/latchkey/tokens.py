@@ -7,16 +7,20 @@ import zlib
 from typing import Final
 
 ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-KEY_KINDS: Final = frozenset({"live", "test"})
+# Keys, and the access tokens that the portal gives to AI clients by OAuth: the portal answers for both alike.
+KEY_KINDS: Final = frozenset({"live", "test", "oat"})
 _CHECK_LENGTH: Final = 6
-_PATTERN: Final = r"lk_(live|test|srv|mgt)_([0-9A-Za-z]{12})_[0-9A-Za-z]{38}"
+_PATTERN: Final = r"lk_(live|test|srv|mgt|oat|ort)_([0-9A-Za-z]{12})_[0-9A-Za-z]{38}"
 _match = re.compile(_PATTERN, re.ASCII).fullmatch
 _search = re.compile(_PATTERN, re.ASCII).search
 _MISSING: Final = frozenset({"", "null", "undefined"})
 
 
 def kind_of(text: str) -> str | None:
-    """`live`, `test`, `srv` or `mgt`; None if `text` is no token: wrong form, or a check that does not fit (a typo)."""
+    """`live`, `test`, `srv`, `mgt`, `oat` or `ort`; None if `text` is no token.
+
+    Then its form is wrong, or its check does not fit (a typo).
+    """
     found = _match(text)
     if found is None or checksum(text[:-_CHECK_LENGTH]) != text[-_CHECK_LENGTH:]:
         return None

@@ -1,0 +1,63 @@
+"""Connections of all companies: list, search, revoke."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db.models import Q
+from django.http import Http404, HttpRequest, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from keys.oauth.connections import revoke as revoke_connection
+from keys.oauth.selectors import all_connections
+from portal.staff.access import staff_actor, staff_page
+from portal.staff.forms import RevokeForm
+from portal.staff.views.acts import act_page, posted
+
+PAGE = 50
+
+
+@staff_page
+@require_safe
+def connections(request: HttpRequest) -> HttpResponseBase:
+    """The AI clients that are connected, latest first; searched by client, company, person or id."""
+    query, found = request.GET.get("q", "").strip()[:120], all_connections()
+    if query:
+        found = found.filter(
+            Q(pk=query)
+            | Q(client_name__istartswith=query)
+            | Q(client_host__iexact=query)
+            | Q(company__name__istartswith=query)
+            | Q(user__email=query.lower())
+        )
+    page = Paginator(found, PAGE).get_page(request.GET.get("page"))
+    return render(request, "staff/connections.html", {"page": page, "query": query})
+
+
+@staff_page
+def revoke(request: HttpRequest, connection_id: str) -> HttpResponseBase:
+    """Refuse a connection for good, with a reason that its company reads."""
+    connection = all_connections().filter(pk=connection_id).first()
+    if connection is None:
+        raise Http404
+    if connection.revoked_at:
+        messages.info(request, _("This connection is revoked already."))
+        return redirect("staff:connections")
+    form = RevokeForm(posted(request))
+    if request.method == "POST" and form.is_valid():
+        revoke_connection(connection=connection, reason=form.reason, actor=staff_actor(request))
+        messages.success(
+            request, _("%(client)s is revoked: it is refused from now on.") % {"client": connection.client_name}
+        )
+        return redirect("staff:connections")
+    return act_page(
+        request,
+        form,
+        heading=_("Revoke %(client)s") % {"client": connection.client_name},
+        lead=_("The AI client is refused from now on. It can ask its person for a new connection."),
+        submit=_("Revoke the connection"),
+        tone="danger",
+        back=("staff:connections", "", _("Connections")),
+    )
