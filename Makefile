@@ -2,7 +2,7 @@
 
 PYTHON = .venv/bin/python
 
-.PHONY: help run test check lint format screens bench reliability
+.PHONY: help run test check lint format screens bench reliability conformance
 
 help: ## This list
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/: .*## /\t/' | expand -t 14
@@ -21,6 +21,10 @@ bench: ## The hot path beside its peers, in one table (needs wrk; about ten minu
 
 reliability: ## Real processes, killed and restarted, with the counts printed (needs PostgreSQL; about ten minutes)
 	$(PYTHON) -m pytest -m services -s
+
+conformance: ## MCP's conformance suite against the real processes (needs npm, which fetches Node 22 and the suite)
+	npm --prefix var/conformance install --no-save --no-audit --no-fund node@22 @modelcontextprotocol/conformance@0.2.0-alpha.12
+	LATCHKEY_NODE_TOOLS=$(CURDIR)/var/conformance $(PYTHON) -m pytest tests/e2e/test_conformance.py -rP
 
 lint: ## Style, types, import rules, migrations
 	$(PYTHON) -m ruff format --check .
