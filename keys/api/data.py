@@ -20,7 +20,7 @@ from rest_framework.request import Request
 
 from keys import scopes
 from keys.api.key_authentication import KeyAuthentication, KeyCaller
-from keys.api.throttling import MachineView
+from keys.api.throttling import LimitedView
 from keys.api.verify import PROBLEMS, json_response
 from keys.models import Key, McpServer
 from keys.oauth.models import Connection
@@ -44,12 +44,18 @@ class HasToolScope(BasePermission):
         return isinstance(caller, KeyCaller) and scopes.allows(caller.scopes, view.tool, caller.read_only_tools)
 
 
-class DataView(MachineView):
+class DataView(LimitedView):
     """Base of the data views. `tool`: the MCP tool that shows it."""
 
     authentication_classes = (KeyAuthentication,)
     permission_classes = (HasToolScope,)
     tool = ""
+
+    def limit_of(self, request: Any) -> tuple[str, int | None]:
+        """As many as the key may send to MCP servers, in a bucket of its own: a call there reads here once."""
+        return (
+            (f"data:{request.user.pk}", request.user.per_minute) if isinstance(request.user, KeyCaller) else ("", None)
+        )
 
 
 def caller_of(request: Request) -> KeyCaller:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import orjson
 from rest_framework.authentication import BaseAuthentication
 
 from keys import tokens
 from keys.api.authentication import NotAuthenticated, bearer
+from keys.limits import limits_of
 from keys.models import McpServer
 from keys.oauth.records import fetch_access
 from keys.records import CredentialRecord, fetch_keys
@@ -17,20 +19,22 @@ from keys.verdicts import Code
 from keys.verification import Question, decide, effective_scopes, kind_of
 
 
+@dataclass(frozen=True, slots=True)
 class KeyCaller:
-    """An AI client, as DRF's `request.user`: what its key may do."""
+    """An AI client, as DRF's `request.user`: what its key may do.
 
-    is_authenticated = True
+    `pk`: the id of the key or of the connection, as `kind` says; `per_minute`: how many requests, None for any number.
+    """
 
-    def __init__(
-        self, key_id: str, company_id: str, role: str, scopes: list[str], read_only_tools: frozenset[str], kind: str
-    ) -> None:
-        self.pk = key_id
-        self.kind = kind  # of which it is the id: `key` or `connection`
-        self.company_id = company_id
-        self.role = role
-        self.scopes = scopes
-        self.read_only_tools = read_only_tools
+    pk: str
+    kind: str
+    company_id: str
+    role: str
+    scopes: list[str]
+    read_only_tools: frozenset[str]
+    per_minute: int | None
+
+    is_authenticated: ClassVar[bool] = True
 
 
 class KeyAuthentication(BaseAuthentication):
@@ -60,14 +64,11 @@ class KeyAuthentication(BaseAuthentication):
         # An IP allow list is about the AI client's address, which the MCP server has checked; here it is the caller.
         if record is None or code not in {Code.VALID, Code.IP_DENIED}:
             raise NotAuthenticated
+        limits = limits_of(record.plan, record.per_minute, record.per_month)
         return KeyCaller(
-            record.id,
-            record.company_id,
-            record.role or "",
-            effective_scopes(record),
-            server.read_only_tools,
-            kind_of(text),
-        ), None
+            pk=record.id, kind=kind_of(text), company_id=record.company_id, role=record.role or "",
+            scopes=effective_scopes(record), read_only_tools=server.read_only_tools, per_minute=limits.per_minute,
+        ), None  # fmt: skip
 
     def authenticate_header(self, request: Any) -> str:
         """The challenge, so that DRF answers 401 and not 403."""
@@ -75,7 +76,6 @@ class KeyAuthentication(BaseAuthentication):
 
 
 def _as_asking_server(server: McpServer) -> CredentialRecord:
-
     stopped = server.stopped_at.timestamp() if server.stopped_at else None
     return CredentialRecord(
         b"", "", None, None, None, server.pk, server.name, server.company_id, stopped, None,

@@ -1,4 +1,6 @@
-"""Callers with bad credentials, by address: refused before the database is asked.
+"""How much a caller may send: callers with bad credentials by address, the others by what they called with.
+
+Bad credentials are refused before the database is asked.
 
 Only failures count, so that a busy MCP server is never slowed, and a flood of guesses from one address does not lock
 out a tenant: the limit is the address's own.
@@ -11,9 +13,11 @@ from typing import Any
 
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
+from rest_framework.exceptions import Throttled
 from rest_framework.views import APIView
 
 from keys.api import problems
+from keys.limits import Limits, Permit, limiter
 from portal.addresses import client_address
 
 MOST_FAILURES = 60
@@ -76,3 +80,31 @@ class MachineView(APIView):
         if response.status_code == 401 and "HTTP_AUTHORIZATION" in request.META:
             note_failure(request)
         return response  # type: ignore[return-value]
+
+
+class LimitedView(MachineView):
+    """An API view whose callers have so many requests a minute, and are told how many are left."""
+
+    permit: Permit | None = None
+
+    def limit_of(self, request: Any) -> tuple[str, int | None]:
+        """The name of the caller's bucket, and its requests a minute; None: without limit."""
+        raise NotImplementedError
+
+    def check_throttles(self, request: Any) -> None:
+        """Take one request of the caller's bucket. Raises Throttled."""
+        name, per_minute = self.limit_of(request)
+        if per_minute is None:
+            return
+        self.permit = limiter().take(name, Limits(per_minute, None))
+        if self.permit is not None and not self.permit.allowed:
+            raise Throttled(wait=self.permit.retry_after)
+
+    def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Add the `RateLimit` headers (IETF draft-ietf-httpapi-ratelimit-headers)."""
+        response = super().finalize_response(request, response, *args, **kwargs)
+        if self.permit is not None:
+            response.headers["RateLimit-Policy"] = f'"token";q={self.permit.limit};w=60'
+            reset = self.permit.retry_after or 1
+            response.headers["RateLimit"] = f'"token";r={self.permit.remaining};t={reset}'
+        return response

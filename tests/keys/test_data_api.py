@@ -32,6 +32,16 @@ def read(client, key_token):
     return read
 
 
+def test_reads_are_limited_as_calls_are_and_say_so(read, client, key, key_token):
+    key.per_minute = 2
+    key.save()
+    for left in ("1", "0"):
+        response = client.get("/api/v1/data/system", headers={"Authorization": f"Bearer {key_token}"})
+        assert response["RateLimit-Policy"] == '"token";q=2;w=60'
+        assert response["RateLimit"].startswith(f'"token";r={left};t=')
+    assert read("system", status=429)["status"] == 429
+
+
 def test_the_key_says_who_it_is(read, key, company, owner):
     answer = read("whoami")
     assert answer["key"]["id"] == key.pk

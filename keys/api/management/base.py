@@ -13,15 +13,14 @@ from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import AuthenticationFailed, PermissionDenied, Throttled, ValidationError
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied, ValidationError
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from keys.api.authentication import bearer
 from keys.api.parsers import JSONObjectParser
-from keys.api.throttling import MachineView
+from keys.api.throttling import LimitedView
 from keys.api.verify import json_response
-from keys.limits import Limits, Permit, limiter
 from keys.management import Caller, TokenRefused, check_token
 from portal.audit.actors import Actor
 from portal.audit.models import ActorKind
@@ -67,30 +66,17 @@ class HasScope(BasePermission):
         return True
 
 
-class ManagementView(MachineView):
+class ManagementView(LimitedView):
     """Base of the management views. `scopes`: method → the scope that it needs."""
 
     authentication_classes = (ManagementTokenAuthentication,)
     permission_classes = (HasScope,)
     parser_classes = (JSONObjectParser,)
     scopes: dict[str, str] = {}
-    permit: Permit | None = None
 
-    def check_throttles(self, request: Any) -> None:
-        """One token bucket a token. Raises Throttled."""
-        if isinstance(request.auth, Caller):
-            self.permit = limiter().take(f"mgt:{request.auth.token.pk}", Limits(REQUESTS_PER_MINUTE, None))
-            if self.permit is not None and not self.permit.allowed:
-                raise Throttled(wait=self.permit.retry_after)
-
-    def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
-        """Add the `RateLimit` headers (IETF draft-ietf-httpapi-ratelimit-headers)."""
-        response = super().finalize_response(request, response, *args, **kwargs)
-        if self.permit is not None:
-            response.headers["RateLimit-Policy"] = f'"token";q={REQUESTS_PER_MINUTE};w=60'
-            reset = self.permit.retry_after or 1
-            response.headers["RateLimit"] = f'"token";r={self.permit.remaining};t={reset}'
-        return response
+    def limit_of(self, request: Any) -> tuple[str, int | None]:
+        """One bucket a token."""
+        return (f"mgt:{request.auth.token.pk}", REQUESTS_PER_MINUTE) if isinstance(request.auth, Caller) else ("", None)
 
 
 def caller_of(request: Request) -> Caller:
