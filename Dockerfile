@@ -5,7 +5,7 @@ FROM python:3.13-slim AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/venv
 COPY requirements.lock .
-RUN /opt/venv/bin/pip install --require-hashes -r requirements.lock
+RUN /opt/venv/bin/pip install --require-hashes --no-deps -r requirements.lock
 WORKDIR /app
 COPY manage.py ./
 COPY portal portal

@@ -176,7 +176,9 @@ def _install(root: str, folder: str, lock: str) -> None:
     with open(os.path.join(root, lock), encoding="utf-8") as file:
         count = sum(1 for line in file if line[:1].isalnum())
     _say(f"Installing {count} packages from {lock}, once; this takes about a minute")
-    arguments = ["install", "--quiet", "--require-hashes", "-r", os.path.join(root, lock)]
+    # The lock is complete. Left to look for dependencies too, an older pip asks for those that bring an extra (such as
+    # pydantic[email]) a second time, takes the newest of them and refuses it for want of a hash.
+    arguments = ["install", "--quiet", "--require-hashes", "--no-deps", "-r", os.path.join(root, lock)]
     ways = []
     if uv := shutil.which("uv"):
         ways.append([uv, "pip", *arguments, "--python", python])
