@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import psycopg
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.utils import Error as DjangoDatabaseError
 
 _SERVER = "s.id, s.name, s.company_id, s.stopped_at, s.archived_at, s.tools"
@@ -92,15 +92,17 @@ def fetch(credential_id: str, key_id: str) -> Found:
 
     One query, or none where it is certain that nothing was written since the last one (SQLite, see `_Unchanged`).
     """
+    database = connections[DEFAULT_DB_ALIAS]  # once: the proxy `connection` looks it up at each use
     try:
-        connection.ensure_connection()
-        if connection.vendor == "sqlite":
-            return _fetch_sqlite(connection.connection, credential_id, key_id)
-        return _found(_one_row(connection.connection, _SQL, (key_id, credential_id), prepare=True))
+        if database.connection is None:
+            database.ensure_connection()
+        if database.vendor == "sqlite":
+            return _fetch_sqlite(database.connection, credential_id, key_id)
+        return _found(_one_row(database.connection, _SQL, (key_id, credential_id), prepare=True))
     except (DjangoDatabaseError, psycopg.Error, sqlite3.Error) as error:
         # A connection that broke is closed, so that the next request opens a new one.
-        if not connection.in_atomic_block:
-            connection.close()
+        if not database.in_atomic_block:
+            database.close()
         raise DatabaseAway from error
 
 
