@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Protocol
 
 from django.http import HttpRequest, HttpResponse
@@ -11,6 +12,7 @@ from django.utils.http import urlencode
 from oauthlib.oauth2 import OAuth2Error
 
 from keys.errors import LifecycleError
+from keys.oauth import resources
 from keys.oauth.consent import ConsentForm
 from keys.oauth.models import Connection
 from keys.oauth.wanted import Wanted
@@ -37,6 +39,7 @@ class Way(Protocol):
 def decide(request: HttpRequest, wanted: Wanted, way: Way, *, way_out: str = "") -> HttpResponse:
     """Ask the signed-in person, or do what they chose. `way_out`: where the page without a company leads."""
     assert isinstance(request.user, User)
+    wanted = replace(wanted, server=resources.for_person(wanted.server, request.user))
     memberships = [
         membership
         for membership in user_memberships(request.user)

@@ -92,6 +92,11 @@ class Connection(models.Model):
         """Whether it lets the client in, as far as it alone decides."""
         return self.state == ConnectionState.ACTIVE
 
+    @property
+    def is_machine(self) -> bool:
+        """Whether it is a program of the company that asks for itself, and no client that a person let in."""
+        return hasattr(self, "machine")
+
     def may_be_managed_by(self, user: User, role_may_manage_any: bool, role_may_manage_own: bool) -> bool:
         """Whether a member may revoke it: managers any, everybody else their own."""
         return role_may_manage_any or (role_may_manage_own and self.user_id == user.pk)
