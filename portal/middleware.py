@@ -29,6 +29,7 @@ MACHINE_PATHS = (
     "/.well-known/",
     "/oauth/token",
     "/oauth/register",
+    "/oauth/device_authorization",
     "/oauth/revoke",
     "/oauth/introspect",
     "/oauth/jwks",

@@ -304,6 +304,8 @@ OAUTH2_PROVIDER: dict[str, Any] = {
     ],
     "ALLOW_LOCALHOST_LOOPBACK": True,
     "CIMD_ENABLED": OAUTH_CIMD,
+    # Its own would look up the device code in a table of django-oauth-toolkit's, which keeps codes in clear.
+    "OAUTH_PRE_TOKEN_VALIDATION": [],
     "COMPLIANT_BCP_RFC9700_IMPLICIT_GRANT": True,
     "COMPLIANT_BCP_RFC9700_PASSWORD_GRANT": True,
     "COMPLIANT_BCP_RFC9700_PKCE_METHOD": True,

@@ -43,7 +43,7 @@ def create_app(config: Config, transport: httpx.AsyncBaseTransport | None = None
         security_settings=TransportSecuritySettings(enable_dns_rebinding_protection=False),
     )
     sdk = StreamableHTTPASGIApp(sessions)
-    gate, sign_in = Gate(verifier), SignIn(portal, config)
+    gate, sign_in = Gate(verifier, config.portal_url), SignIn(portal, config)
     protocol_metadata = discovery.metadata_url(config.protocol_url)
 
     @asynccontextmanager

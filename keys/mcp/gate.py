@@ -17,7 +17,7 @@ from latchkey.verdicts import MISSING
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from keys.mcp import jsonrpc
+from keys.mcp import elicitation, jsonrpc
 from keys.mcp.access import Caller, Refusal, client_name, key_of, missing_key, refusal
 from keys.mcp.catalogue import TOOLS
 from keys.mcp.guard import CLIENT_IP, KEY_ID
@@ -49,6 +49,7 @@ class Gate:
     """Asks for the portal's verdict about a request, and says no in the right words."""
 
     verifier: AsyncVerifier
+    portal_url: str = ""
 
     async def admit(self, scope: Scope, metadata_url: str, message: dict[str, Any] | None = None) -> Caller | Refusal:
         """The caller, or why not. Leaves the key's id for the log."""
@@ -82,7 +83,8 @@ class StrictEndpoint:
         caller = await self._gate.admit(scope, self._metadata_url, message)
         answer: Response | None = None
         if isinstance(caller, Refusal):
-            answer = jsonrpc.refused(jsonrpc.id_of(message), caller)
+            offered = elicitation.offer(self._gate.portal_url, key_of(scope), message, caller)
+            answer = offered or jsonrpc.refused(jsonrpc.id_of(message), caller)
         elif scope["method"] != "POST":
             answer = not_post()
         elif bad is not None:

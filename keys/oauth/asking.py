@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -13,13 +13,10 @@ from oauth2_provider.models import get_application_model
 from oauthlib.oauth2 import FatalClientError as OAuthFatalError
 from oauthlib.oauth2 import OAuth2Error
 
-from keys import scopes
-from keys.models import McpServer
 from keys.oauth import redirects, resources
 from keys.oauth.backend import core
 from keys.oauth.models import Connection
-from keys.oauth.validator import OFFLINE
-from portal.names import clean_name
+from keys.oauth.wanted import NoSuchTool, Wanted, scopes_for
 
 SINGLE = ("client_id", "redirect_uri", "response_type", "scope", "state", "code_challenge", "code_challenge_method")
 
@@ -41,33 +38,12 @@ class AnswerNow(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What a client asks a person for."""
+class Asked(Wanted):
+    """What a client asks a person for by sending their browser here."""
 
-    client: Any
-    server: McpServer
-    scopes: list[str]
     redirect_uri: str
     state: str
     credentials: dict[str, Any] = field(repr=False)
-
-    @property
-    def client_name(self) -> str:
-        """What the client calls itself, made safe to show; its host if the name could deceive."""
-        try:
-            name = clean_name(self.client.name)[:80]
-        except Exception:  # noqa: BLE001  (a name that cannot be shown is no name)
-            name = ""
-        if not name or "latchkey" in name.lower():
-            return self.client_host or _("An AI client without a name")
-        return name
-
-    @property
-    def client_host(self) -> str:
-        """The host that is proven to be the client's: of the metadata document that is its id. "" if none is."""
-        if self.client.registration_source != "cimd":
-            return ""
-        return urlsplit(self.client.client_id).hostname or ""
 
     @property
     def destination(self) -> str:
@@ -114,10 +90,10 @@ def read(request: HttpRequest) -> Asked:
     server = resources.find(request.GET.getlist("resource"))
     if server is None:
         raise refuse("invalid_target", "The resource is not an MCP server of this portal.")
-    asked_scopes = scopes.normalize([scope for scope in wanted if scope != OFFLINE] or [scopes.READ])
-    known = {scopes.ALL, scopes.READ, *(scopes.TOOL_PREFIX + name for name in server.tool_names)}
-    if server.tools and set(asked_scopes) - known:
-        raise refuse("invalid_scope", "The MCP server has no such tool.")
+    try:
+        asked_scopes = scopes_for(wanted, server)
+    except NoSuchTool as error:
+        raise refuse("invalid_scope", str(error)) from None
     credentials.pop("request", None)
     client = get_application_model().objects.get(client_id=credentials["client_id"])
     return Asked(client, server, asked_scopes, redirect_uri, state, credentials)

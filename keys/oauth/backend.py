@@ -1,4 +1,4 @@
-"""Between Django and oauthlib: an authorization code is known by its SHA-256 only, from here inwards."""
+"""Between Django and oauthlib: authorization and device codes are known by their SHA-256 only, from here inwards."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from oauth2_provider.oauth2_backends import OAuthLibCore, get_oauthlib_core
 
 
 def code_digest(code: str) -> str:
-    """What is stored of an authorization code."""
+    """What is stored of an authorization code or a device code."""
     return hashlib.sha256(code.encode()).hexdigest()
 
 
@@ -20,7 +20,7 @@ class Backend(OAuthLibCore):
     def extract_body(self, request: HttpRequest) -> list[tuple[str, str]]:
         """The form's parameters; a code is hashed before anything can store or log it."""
         return [
-            (name, code_digest(value) if name == "code" else value) for name, value in super().extract_body(request)
+            (name, code_digest(value) if name in {"code", "device_code"} else value) for name, value in super().extract_body(request)
         ]
 
 

@@ -10,7 +10,9 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from keys import scopes
+from keys.oauth.assertions import ALGORITHMS
 from keys.oauth.cors import open_to_browsers
+from keys.oauth.validator import GRANT_TYPES
 
 AUTH_METHODS = ["none", "client_secret_post", "client_secret_basic"]
 
@@ -25,6 +27,7 @@ def document() -> dict[str, Any]:
         "issuer": settings.PORTAL_URL,
         "authorization_endpoint": address("oauth:authorize"),
         "token_endpoint": address("oauth:token"),
+        "device_authorization_endpoint": address("oauth:device_authorization"),
         "registration_endpoint": address("oauth:register"),
         "revocation_endpoint": address("oauth:revoke"),
         "introspection_endpoint": address("oauth:introspect"),
@@ -32,8 +35,9 @@ def document() -> dict[str, Any]:
         "scopes_supported": [scopes.READ],
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
-        "grant_types_supported": ["authorization_code", "refresh_token"],
-        "token_endpoint_auth_methods_supported": AUTH_METHODS,
+        "grant_types_supported": list(GRANT_TYPES),
+        "token_endpoint_auth_methods_supported": [*AUTH_METHODS, "private_key_jwt"],
+        "token_endpoint_auth_signing_alg_values_supported": list(ALGORITHMS),
         "revocation_endpoint_auth_methods_supported": AUTH_METHODS,
         "introspection_endpoint_auth_methods_supported": ["client_secret_basic"],
         "code_challenge_methods_supported": ["S256"],

@@ -92,6 +92,11 @@ class Connection(models.Model):
         """Whether it lets the client in, as far as it alone decides."""
         return self.state == ConnectionState.ACTIVE
 
+    @property
+    def is_machine(self) -> bool:
+        """Whether it is a program of the company that asks for itself, and no client that a person let in."""
+        return hasattr(self, "machine")
+
     def may_be_managed_by(self, user: User, role_may_manage_any: bool, role_may_manage_own: bool) -> bool:
         """Whether a member may revoke it: managers any, everybody else their own."""
         return role_may_manage_any or (role_may_manage_own and self.user_id == user.pk)
@@ -129,3 +134,54 @@ class AccessValue(models.Model):
 
     def __str__(self) -> str:
         return f"lk_oat_{self.id}_…"
+
+
+class DeviceRequest(models.Model):
+    """A client without a browser that waits until a person types its user code at /oauth/device (RFC 8628).
+
+    The device code, for which tokens are given out, is kept as SHA-256 only; the user code opens nothing by itself.
+    """
+
+    code_digest = models.CharField(max_length=64, unique=True, editable=False)
+    user_code = models.CharField(max_length=8, unique=True, editable=False)
+    client = models.ForeignKey(
+        settings.OAUTH2_PROVIDER_APPLICATION_MODEL, on_delete=models.CASCADE, related_name="device_requests"
+    )
+    server = models.ForeignKey(McpServer, on_delete=models.CASCADE, related_name="device_requests")
+    scopes = models.JSONField(default=list)
+    interval = models.PositiveSmallIntegerField(default=5)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    expires_at = models.DateTimeField()
+    polled_at = models.DateTimeField(null=True, editable=False)
+    # Set when the person has said yes: what the tokens will belong to.
+    connection = models.ForeignKey(
+        Connection, null=True, on_delete=models.CASCADE, editable=False, related_name="device_requests"
+    )
+    denied_at = models.DateTimeField(null=True, editable=False)
+    redeemed_at = models.DateTimeField(null=True, editable=False)
+
+    def __str__(self) -> str:
+        return f"{self.user_code[:4]}-{self.user_code[4:]}"
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a person can still say yes or no."""
+        return self.connection_id is None and self.denied_at is None and self.expires_at > timezone.now()
+
+
+class Machine(models.Model):
+    """A program of a company that gets tokens for itself (client credentials): the other half of its connection."""
+
+    class Method(models.TextChoices):
+        """How it proves who it is at the token endpoint."""
+
+        SECRET = "secret", _("Client secret")
+        KEY = "key", _("Private key (private_key_jwt)")
+
+    connection = models.OneToOneField(Connection, primary_key=True, on_delete=models.CASCADE, related_name="machine")
+    method = models.CharField(max_length=8, choices=Method)
+    # The public half, as a JWK, if it proves who it is by a key of its own.
+    public_key = models.JSONField(default=dict, blank=True)
+
+    def __str__(self) -> str:
+        return str(self.connection)

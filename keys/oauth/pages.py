@@ -27,7 +27,8 @@ EVENTS_SHOWN = 30
 def connection_list(request: CompanyRequest, slug: str) -> HttpResponse:
     """The AI clients that are connected: all for owners and admins, their own for everybody else."""
     page = Paginator(member_connections(request.membership), PAGE).get_page(request.GET.get("page"))
-    return render(request, "connections/list.html", {"page": page})
+    makes = request.membership.may("key:manage_any") and request.company.is_active
+    return render(request, "connections/list.html", {"page": page, "may_make_machines": makes})
 
 
 @require_GET

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any, Final
 
-from django.core.cache import cache
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
@@ -14,15 +12,16 @@ from django.views.decorators.http import require_http_methods
 from oauth2_provider.generators import generate_client_secret
 from oauth2_provider.models import get_application_model
 
-from keys.oauth import redirects
+from keys.oauth import limiting, redirects
+from keys.oauth.client_secrets import stored_secret
 from keys.oauth.cors import open_to_browsers
-from keys.oauth.validator import stored_secret
+from keys.oauth.validator import DEVICE_CODE, grants_of
 from portal.addresses import client_address
 
 MOST_AN_HOUR: Final = 60
 MOST_BYTES: Final = 16 * 1024
 MOST_REDIRECTS: Final = 10
-GRANTS: Final = {"authorization_code", "refresh_token"}
+GRANTS: Final = ("authorization_code", "refresh_token", DEVICE_CODE)
 AUTH_METHODS: Final = {"none", "client_secret_basic", "client_secret_post"}
 
 
@@ -39,7 +38,7 @@ class Unregistrable(Exception):
 @require_http_methods(["POST"])
 def register(request: HttpRequest) -> HttpResponse:
     """Register a client. Limited by address; without a token the registration is cleaned up after a while."""
-    wait = _wait(client_address(request) or "")
+    wait = limiting.wait("registrations", client_address(request) or "", MOST_AN_HOUR, 3600)
     if wait:
         return _answer({"error": "too_many_requests", "error_description": "Too many registrations."}, 429, wait)
     try:
@@ -51,8 +50,8 @@ def register(request: HttpRequest) -> HttpResponse:
         "client_id_issued_at": int(client.created.timestamp()),
         "client_name": client.name,
         "redirect_uris": client.redirect_uris.split(),
-        "grant_types": ["authorization_code", "refresh_token"],
-        "response_types": ["code"],
+        "grant_types": sorted(grants_of(client)),
+        "response_types": ["code"] if client.redirect_uris else [],
         "token_endpoint_auth_method": method,
     }
     if secret:
@@ -73,15 +72,18 @@ def _read(request: HttpRequest) -> dict[str, Any]:
 
 
 def _register(data: dict[str, Any]) -> tuple[Any, str, str]:
-    uris = data.get("redirect_uris")
-    if not isinstance(uris, list) or not 1 <= len(uris) <= MOST_REDIRECTS:
+    grants = data.get("grant_types", ["authorization_code"])
+    if not isinstance(grants, list) or not set(map(str, grants)) <= set(GRANTS):
+        raise Unregistrable("invalid_client_metadata", f"grant_types are {', '.join(GRANTS)}.")
+    redirected = "authorization_code" in grants
+    if not redirected and DEVICE_CODE not in grants:
+        raise Unregistrable("invalid_client_metadata", "grant_types must name a way to begin.")
+    uris = data.get("redirect_uris", [])
+    if not isinstance(uris, list) or not (1 if redirected else 0) <= len(uris) <= MOST_REDIRECTS:
         raise Unregistrable("invalid_redirect_uri", f"Send 1 to {MOST_REDIRECTS} redirect_uris.")
     if not all(isinstance(uri, str) and redirects.is_allowed(uri) for uri in uris):
         raise Unregistrable("invalid_redirect_uri", "Redirect addresses are https, or http on loopback.")
-    grants = data.get("grant_types", ["authorization_code"])
-    if not isinstance(grants, list) or "authorization_code" not in grants or not set(map(str, grants)) <= GRANTS:
-        raise Unregistrable("invalid_client_metadata", "grant_types are authorization_code and refresh_token.")
-    if data.get("response_types", ["code"]) != ["code"]:
+    if data.get("response_types", ["code"]) not in (["code"], [] if not redirected else ["code"]):
         raise Unregistrable("invalid_client_metadata", "response_types is code.")
     method = data.get("token_endpoint_auth_method", "client_secret_basic")
     if method not in AUTH_METHODS:
@@ -95,7 +97,7 @@ def _register(data: dict[str, Any]) -> tuple[Any, str, str]:
         name=name,
         redirect_uris=" ".join(uris),
         client_type=model.CLIENT_CONFIDENTIAL if secret else model.CLIENT_PUBLIC,
-        authorization_grant_type=model.GRANT_AUTHORIZATION_CODE,
+        authorization_grant_type=model.GRANT_AUTHORIZATION_CODE if redirected else model.GRANT_DEVICE_CODE,
         client_secret=stored_secret(secret) if secret else "",
         hash_client_secret=False,  # it is hashed already, fast: it is as random as a key
         registration_source=model.RegistrationSource.DCR,
@@ -106,18 +108,6 @@ def _register(data: dict[str, Any]) -> tuple[Any, str, str]:
         raise Unregistrable("invalid_redirect_uri", " ".join(error.messages)) from None
     client.save(force_insert=True)
     return client, secret, method
-
-
-def _wait(address: str) -> int:
-    """0, or for how many seconds `address` has to wait: it registered as often as it may in this hour."""
-    now = time.time()
-    name = f"oauth-registrations:{int(now // 3600)}:{address}"
-    cache.add(name, 0, 7200)
-    try:
-        count = cache.incr(name)
-    except ValueError:  # evicted between the two calls
-        return 0
-    return 0 if count <= MOST_AN_HOUR else 3600 - int(now % 3600)
 
 
 def _answer(content: dict[str, Any], status: int, wait: int = 0) -> JsonResponse:

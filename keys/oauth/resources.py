@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
+
+from django.db.models import F
 
 from keys.models import McpServer
 
@@ -35,7 +38,16 @@ def find(uris: list[str]) -> McpServer | None:
     if not uris:
         return servers.filter(is_portal=True).first()
     # Few servers have alternate addresses; the others are found by their unique address.
+    servers = servers.order_by(F("company").asc(nulls_first=True), "created_at")  # everyone's before a company's own
     found = servers.filter(url__in={uris[0], spelling(uris[0]), spelling(uris[0]) + "/"}).first() or next(
         (server for server in servers.exclude(alternate_urls=[]) if names(server, uris[0])), None
     )
     return found if found is not None and all(names(found, uri) for uri in uris) else None
+
+
+def for_person(server: McpServer, user: Any) -> McpServer:
+    """`server`, or the one at the same address that a company of `user` registered: two companies may have one each."""
+    if server.company_id is None or server.company.memberships.filter(user=user).exists():  # type: ignore[union-attr]
+        return server
+    own = McpServer.objects.filter(archived_at=None, url=server.url, company__memberships__user=user)
+    return own.select_related("company").first() or server

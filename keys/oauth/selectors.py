@@ -10,7 +10,7 @@ from portal.companies.models import Company, Membership
 
 def company_connections(company: Company) -> QuerySet[Connection]:
     """The connections of `company`, latest first, with their server and user: one query."""
-    return Connection.objects.filter(company=company).select_related("server", "user", "client", "company")
+    return Connection.objects.filter(company=company).select_related("server", "user", "client", "company", "machine")
 
 
 def member_connections(membership: Membership) -> QuerySet[Connection]:
@@ -21,4 +21,4 @@ def member_connections(membership: Membership) -> QuerySet[Connection]:
 
 def all_connections() -> QuerySet[Connection]:
     """The connections of every company, for staff."""
-    return Connection.objects.select_related("server", "user", "client", "company")
+    return Connection.objects.select_related("server", "user", "client", "company", "machine")

@@ -10,10 +10,11 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 from oauth2_provider.models import clear_expired, get_application_model, get_refresh_token_model
 
-from keys.oauth.models import AccessValue, Approval, Connection
+from keys.oauth.models import AccessValue, Approval, Connection, DeviceRequest
 
 UNUSED: Final = timedelta(days=7)
 APPROVALS_KEPT: Final = timedelta(days=2)
+DEVICE_REQUESTS_KEPT: Final = timedelta(hours=1)  # so that a client that asks late hears why
 AT_ONCE: Final = 500
 
 
@@ -27,6 +28,7 @@ def purge() -> int:
     now = timezone.now()
     old = Approval.objects.filter(created_at__lt=now - APPROVALS_KEPT)
     deleted: int = old.filter(Q(token_family=None) | Q(connection__revoked_at__isnull=False)).delete()[0]
+    deleted += DeviceRequest.objects.filter(expires_at__lt=now - DEVICE_REQUESTS_KEPT).delete()[0]
     model = get_application_model()
     sources = model.RegistrationSource
     refresh = get_refresh_token_model().objects.filter(application=OuterRef("pk"), revoked=None)

@@ -65,6 +65,7 @@ SENTENCES: Final[dict[str, Sentence]] = {
     "key:revoked": Sentence(_l("revoked the key %(target)s"), "ban", ENDED),
     "key:viewed_by_staff": Sentence(_l("looked at the key %(target)s"), "eye"),
     "connection:approved": Sentence(_l("let %(target)s connect"), "plug", GOOD),
+    "connection:machine_created": Sentence(_l("made the machine client %(target)s"), "server", GOOD),
     "connection:revoked": Sentence(_l("revoked the connection of %(target)s"), "ban", ENDED),
     "connection:signed_out": Sentence(_l("signed out: %(target)s gave its tokens back"), "plug", ENDED),
     "connection:tokens_ended": Sentence(_l("ended the tokens of %(target)s"), "alert", WARNING),
