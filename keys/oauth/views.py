@@ -27,6 +27,7 @@ from portal.accounts.models import User
 from portal.audit.actors import Actor
 from portal.companies.models import CompanyState, Membership
 from portal.companies.roles import may
+from portal.companies.second_factor import owes_second_factor
 from portal.companies.selectors import user_memberships
 
 
@@ -60,7 +61,11 @@ def authorize(request: HttpRequest) -> HttpResponseBase:
         for membership in user_memberships(request.user)
         if asked.server.company_id in {None, membership.company_id}
     ]
-    companies = [one.company for one in memberships if one.company.is_active and one.may("key:create")]
+    companies = [
+        one.company
+        for one in memberships
+        if one.company.is_active and one.may("key:create") and not owes_second_factor(one.company, request.user)
+    ]
     if not companies:
         return _no_company(request, asked, memberships)
     if "refuse" in request.POST:
