@@ -16,6 +16,8 @@ from django.utils.translation import gettext_lazy as _
 from keys import scopes
 from keys.models import Key, McpServer
 from keys.once import OnceForm
+from keys.policy.offers import offer
+from keys.policy.selectors import policy_of
 from keys.words import tools_of
 from portal.companies.models import Company
 from portal.logs import redact
@@ -142,6 +144,7 @@ class CreateKeyForm(OnceForm, ScopesForm):
         field.initial = self.servers[0].pk if self.servers else None
         for server in self.servers:
             self.add_tools(server)
+        offer(self, policy_of(company), never=NEVER)
 
     def clean(self) -> dict[str, Any]:
         """`expires_at` and `scopes` from what was chosen."""

@@ -17,6 +17,7 @@ from keys.models import ManagementScope, ManagementToken
 from keys.services import LONGEST_LIFE
 from portal.audit.services import Target, record
 from portal.companies.models import Company, Membership
+from portal.companies.second_factor import owes_second_factor
 from portal.logs import redact
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 # The act (portal/companies/roles.py) that the token's maker must be allowed, for each scope.
 ACT_OF: Final[dict[str, str]] = {
     ManagementScope.KEYS_READ: "key:view",
-    ManagementScope.KEYS_WRITE: "key:create",
+    # Creating may be narrowed by the company's policy (keys/policy), which keys/services.py asks.
+    ManagementScope.KEYS_WRITE: "key:manage_own",
     ManagementScope.SERVERS_READ: "server:view",
     ManagementScope.SERVERS_WRITE: "server:manage",
     ManagementScope.USAGE_READ: "usage:view",
@@ -36,7 +38,9 @@ USED_EVERY = timedelta(minutes=1)  # how exactly `last_used_at` is kept
 
 
 class TokenRefused(Exception):
-    """No good management token: unknown, wrong, expired, revoked, its maker gone or its company closed."""
+    """No good management token: unknown, wrong, expired, revoked, its maker gone or without the factor that the company
+    asks for, or its company closed.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +121,9 @@ def check_token(text: str) -> Caller:
         raise TokenRefused
     if not found.is_usable or not found.user.is_active or not found.company.is_active:
         raise TokenRefused
-    membership = Membership.objects.filter(company_id=found.company_id, user_id=found.user_id).first()
-    if membership is None:
+    memberships = Membership.objects.select_related("company")
+    membership = memberships.filter(company_id=found.company_id, user_id=found.user_id).first()
+    if membership is None or owes_second_factor(found.company, found.user):
         raise TokenRefused
     now = timezone.now()
     if found.last_used_at is None or now - found.last_used_at > USED_EVERY:

@@ -11,11 +11,12 @@ from django.db.models.signals import post_save
 from django.dispatch import receiver
 from django.utils import timezone
 
-from keys import feed, services
+from keys import feed, handover, services
 from keys.models import Key
 from portal.audit.actors import Actor
 from portal.companies.models import Company, CompanyState, Membership
-from portal.companies.signals import company_state_changed, member_removed, role_changed
+from keys.webhooks.endpoints import delete_endpoint
+from portal.companies.signals import company_finalised, company_state_changed, member_removed, role_changed
 
 if TYPE_CHECKING:
     from portal.accounts.models import User
@@ -27,14 +28,27 @@ def company_changed(sender: Any, company: Company, actor: Actor, **kwargs: Any) 
     if company.state == CompanyState.CLOSED:
         ids = company.keys.filter(revoked_at=None).values_list("pk", flat=True)
         services.revoke_keys(key_ids=ids, reason="The company was closed", actor=actor)
+        handover.revoke_tokens(company=company, user=None, reason="The company was closed", actor=actor)
     feed.publish_company(company.pk)
 
 
 @receiver(member_removed, dispatch_uid="keys.member_removed")
-def member_gone(sender: Any, company: Company, user: Any, actor: Actor, **kwargs: Any) -> None:
-    """The keys that act for a removed member end at once."""
+def member_gone(
+    sender: Any, company: Company, user: Any, actor: Actor, heir: Membership | None = None, **kwargs: Any
+) -> None:
+    """The keys that act for a removed member end at once, those apart that are handed over; so do the tokens."""
+    if heir is not None:
+        handover.hand_over(company=company, user=user, heir=heir, actor=actor)
     ids = Key.objects.filter(company=company, user=user, revoked_at=None).values_list("pk", flat=True)
     services.revoke_keys(key_ids=ids, reason="Its member was removed from the company", actor=actor)
+    handover.revoke_tokens(company=company, user=user, reason="Its maker was removed from the company", actor=actor)
+
+
+@receiver(company_finalised, dispatch_uid="keys.company_finalised")
+def company_ended(sender: Any, company: Company, actor: Actor, **kwargs: Any) -> None:
+    """Webhook endpoints go, with their secrets. Keys stay as revoked rows: the record and the usage name them."""
+    for endpoint in company.webhooks.all():
+        delete_endpoint(endpoint=endpoint, actor=actor)
 
 
 @receiver(role_changed, dispatch_uid="keys.role_changed")

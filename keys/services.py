@@ -18,16 +18,19 @@ from keys.errors import (
     AlreadyRotated,
     CompanyInactive,
     LifetimeInvalid,
+    NotAllowed,
     NotUsable,
     ScopeBeyondRights,
     ScopeUnknown,
     ServerUnavailable,
 )
 from keys.models import CredentialState, Key, McpServer
+from keys.policy.selectors import capped_expiry, check_expiry, policy_of
 from keys.webhooks.models import EventType
 from portal.audit.services import Target, record, record_many
 from portal.companies.models import Company, Membership
 from portal.companies.roles import may
+from portal.companies.second_factor import owes_second_factor
 from portal.logs import redact
 
 if TYPE_CHECKING:
@@ -49,21 +52,24 @@ def create_key(
     scopes: Sequence[str],
     expires_at: datetime | None,
     actor: Actor,
-    allowed_ips: Iterable[str] = (),
+    allowed_ips: Iterable[str] | None = None,
     login_client: str = "",
     per_minute: int | None = None,
     per_month: int | None = None,
 ) -> tuple[Key, tokens.Token]:
     """Make a key of `company` for `server` that acts for the member `user`; the token is returned this once.
 
-    `scopes` as keys/scopes.py; `expires_at` None: never; `allowed_ips`: CIDR ranges, none: any address; limits None:
-    the plan's. Raises CompanyInactive, ServerUnavailable, ScopeUnknown, ScopeBeyondRights, LifetimeInvalid,
-    AddressInvalid.
+    `scopes` as keys/scopes.py; `expires_at` None: never; `allowed_ips`: CIDR ranges, empty: any address, None: what the
+    company's policy says; limits None: the plan's. Raises CompanyInactive, ServerUnavailable, ScopeUnknown,
+    ScopeBeyondRights, LifetimeInvalid, AddressInvalid; NotAllowed if the company lets others make keys, or asks the
+    member for a second factor.
     """
     company = Company.objects.select_for_update().get(pk=company.pk)
     if not company.is_active:
         raise CompanyInactive
+    _check_maker(company, user)
     _check_server(server, company)
+    check_expiry(company, expires_at)
     if expires_at is not None and not timezone.now() < expires_at <= timezone.now() + LONGEST_LIFE:
         raise LifetimeInvalid
     key, token = _new_value(
@@ -73,7 +79,7 @@ def create_key(
         name=name.strip(),
         scopes=checked_scopes(scopes, server=server, company=company, user=user),
         expires_at=expires_at,
-        allowed_ips=checked_addresses(allowed_ips),
+        allowed_ips=checked_addresses(policy_of(company).allowed_ips if allowed_ips is None else allowed_ips),
         login_client=login_client,
         per_minute=per_minute,
         per_month=per_month,
@@ -87,7 +93,8 @@ def create_key(
 def rotate_key(*, key: Key, overlap: timedelta, actor: Actor) -> tuple[Key, tokens.Token]:
     """Give `key` a new value, at once; the old one is accepted for `overlap`, never past its own expiry.
 
-    The new value is a key of its own that `replaces` the old one, with its name, scopes, limits and as long a life.
+    The new value is a key of its own that `replaces` the old one, with its name, scopes, limits and as long a life, or
+    a shorter one where the company's policy has a maximum by now.
     Raises AlreadyRotated, NotUsable, CompanyInactive, ServerUnavailable, LifetimeInvalid. Two rotations at once: one
     wins, the other one is AlreadyRotated.
     """
@@ -112,7 +119,7 @@ def rotate_key(*, key: Key, overlap: timedelta, actor: Actor) -> tuple[Key, toke
         user=old.user,
         name=old.name,
         scopes=checked_scopes(old.scopes, server=old.server, company=company, user=old.user, kept=old.scopes),
-        expires_at=old.expires_at and now + (old.expires_at - old.created_at),
+        expires_at=capped_expiry(company, old.expires_at and now + (old.expires_at - old.created_at)),
         allowed_ips=old.allowed_ips,
         login_client=login_client,
         per_minute=old.per_minute,
@@ -243,6 +250,14 @@ def checked_addresses(ranges: Iterable[str]) -> list[str]:
         raise AddressInvalid(
             _("%(range)s is neither an address nor a range. Use CIDR ranges such as 203.0.113.0/24.") % {"range": error}
         ) from None
+
+
+def _check_maker(company: Company, user: User) -> None:
+    member = Membership.objects.select_related("company").filter(company=company, user=user).first()
+    if member is not None and may(member.role, "key:create") and not member.may("key:create"):
+        raise NotAllowed(_("This company lets fewer roles create keys. Ask an owner or admin for one."))
+    if owes_second_factor(company, user):
+        raise NotAllowed(_("This company asks for a second factor. Set one up on your account's page first."))
 
 
 def _check_server(server: McpServer, company: Company) -> None:

@@ -27,6 +27,7 @@ urlpatterns = [
     path("c/<slug:slug>/keys/", include("keys.urls")),
     path("c/<slug:slug>/usage/", include("keys.usage.urls")),
     path("c/<slug:slug>/tokens/", include("keys.management_urls")),
+    path("c/<slug:slug>/settings/keys/", include("keys.policy.urls")),
     path("c/<slug:slug>/servers/", include("keys.server_urls")),
     path("", include("portal.audit.urls")),
     path("staff/jobs/", include("portal.jobs.urls")),

@@ -20,6 +20,7 @@ from portal.accounts.models import User
 from portal.audit.actors import Actor
 from portal.companies.models import CompanyState, Membership
 from portal.companies.roles import may
+from portal.companies.second_factor import owes_second_factor
 from portal.companies.selectors import user_memberships
 
 
@@ -45,9 +46,12 @@ def decide(request: HttpRequest, wanted: Wanted, way: Way, *, way_out: str = "")
         for membership in user_memberships(request.user)
         if wanted.server.company_id in {None, membership.company_id}
     ]
-    companies = [one.company for one in memberships if one.company.is_active and one.may("key:create")]
+    able = [one.company for one in memberships if one.company.is_active and one.may("key:create")]
+    companies = [company for company in able if not owes_second_factor(company, request.user)]
     if "refuse" in request.POST:
         return way.refused()
+    if able and not companies:
+        return render(request, "companies/second_factor_needed.html", {"company": able[0]}, status=403)
     if not companies:
         return _no_company(request, wanted, memberships, way_out)
     before = _before(request.user, wanted)

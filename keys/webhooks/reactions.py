@@ -18,6 +18,7 @@ _TOLD = {
     "company:activated": EventType.COMPANY_ACTIVATED,
     "company:suspended": EventType.COMPANY_SUSPENDED,
     "company:reactivated": EventType.COMPANY_REACTIVATED,
+    "company:reopened": EventType.COMPANY_REACTIVATED,
     "company:closed": EventType.COMPANY_CLOSED,
 }
 

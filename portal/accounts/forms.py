@@ -15,6 +15,7 @@ from allauth.account.forms import (
     SetPasswordForm,
 )
 from allauth.account.forms import SignupForm as _SignupForm
+from allauth.core import context
 from django import forms
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.password_validation import UserAttributeSimilarityValidator
@@ -22,8 +23,9 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from portal.accounts.models import User
-from portal.accounts.services import register
+from portal.accounts.services import register, register_invited
 from portal.audit.actors import Actor
+from portal.companies.in_hand import invitation_in_hand
 from portal.companies.models import Currency
 from portal.names import clean_company_name, clean_name
 
@@ -70,7 +72,7 @@ class PlainAddEmailForm(_Plain, AddEmailForm):
 
 
 class SignupForm(_Plain, _SignupForm):
-    """One page: the company and its first owner."""
+    """One page: the company and its first owner. Who came by an invitation makes no company."""
 
     field_order = ["company_name", "currency", "name", "email", "password1"]
 
@@ -82,6 +84,11 @@ class SignupForm(_Plain, _SignupForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.invitation = invitation_in_hand(context.request) if context.request else None
+        if self.invitation:
+            del self.fields["company_name"], self.fields["currency"]
+            self.initial["email"] = self.invitation.email
+            self.fields["email"].disabled = True
         if password := self.fields.get("password1"):
             password.widget.attrs |= {"data-strength": "strength"}
 
@@ -122,6 +129,9 @@ class SignupForm(_Plain, _SignupForm):
         adapter = get_adapter()
         user = cast(User, adapter.save_user(request, adapter.new_user(request), self, commit=False))
         user.name = self.cleaned_data["name"]
+        if self.invitation:
+            register_invited(user=user, actor=Actor.user(user, request))
+            return user
         register(
             user=user,
             company_name=self.cleaned_data["company_name"],

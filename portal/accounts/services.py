@@ -20,11 +20,17 @@ if TYPE_CHECKING:
 @transaction.atomic
 def register(*, user: User, company_name: str, currency: str, actor: Actor) -> Company:
     """Save the new `user`, whose password is set already, with an unconfirmed address and a company of their own."""
+    register_invited(user=user, actor=actor)
+    return create_company(name=company_name, currency=currency, owner=user, actor=actor)
+
+
+@transaction.atomic
+def register_invited(*, user: User, actor: Actor) -> None:
+    """The same without a company: the user is invited to one, and accepts when the address is confirmed."""
     user.name = clean_name(user.name)
     user.save()
     EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=False)
     note(user, "account:created", actor)
-    return create_company(name=company_name, currency=currency, owner=user, actor=actor)
 
 
 @transaction.atomic

@@ -8,3 +8,7 @@ class AuditConfig(AppConfig):
 
     name = "portal.audit"
     label = "audit"
+
+    def ready(self) -> None:
+        """Put the record into exports."""
+        from portal.audit import datasets  # noqa: F401  (registers itself)

@@ -26,7 +26,7 @@ class EventFilter(forms.Form):
     def __init__(self, *args: Any, people: list[tuple[str, str]], zone: tzinfo, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.zone = zone
-        self.fields["q"].widget.attrs |= {"placeholder": _("Name, reason, address or request id"), "type": "search"}
+        self.fields["q"].widget.attrs |= {"placeholder": _("Name, reason, address or any id"), "type": "search"}
         actor, action = self.fields["actor"], self.fields["action"]
         assert isinstance(actor, forms.ChoiceField) and isinstance(action, forms.ChoiceField)
         kinds = [(kind.value, kind.label) for kind in ActorKind if kind != ActorKind.USER]
@@ -65,7 +65,7 @@ class EventFilter(forms.Form):
             events = events.filter(at__lt=datetime.combine(data["until"] + timedelta(days=1), time.min, self.zone))
         for word in data["q"].split()[:8]:
             found = Q(target_label__icontains=word) | Q(actor_label__icontains=word) | Q(reason__icontains=word)
-            found |= Q(target_id=word) | Q(request_id=word) | Q(incident_id=word)
+            found |= Q(target_id=word) | Q(actor_id=word) | Q(request_id=word) | Q(incident_id=word) | Q(hash=word)
             if address := normalize_address(word):
                 found |= Q(ip=address)
             events = events.filter(found)

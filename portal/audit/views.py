@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from itertools import groupby
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -79,10 +79,7 @@ def event_filter(request: HttpRequest, company: Company) -> EventFilter:
 
 def company_zone(company: Company) -> ZoneInfo:
     """The company's time zone; UTC if this machine does not know it."""
-    try:
-        return ZoneInfo(company.time_zone)
-    except (ZoneInfoNotFoundError, ValueError):
-        return ZoneInfo("UTC")
+    return company.zone
 
 
 def by_day(events: list[AuditEvent], make: Callable[[AuditEvent], Line]) -> list[tuple[str, list[Line]]]:
@@ -107,6 +104,12 @@ def target_page(event: AuditEvent, company: Company) -> str | None:
         "key": ("keys:detail", {"slug": company.slug, "key_id": event.target_id}),
         "card": ("card", {"slug": company.slug}),
         "user": ("team", {"slug": company.slug}),
+        "invitation": ("team", {"slug": company.slug}),
+        "company": ("settings", {"slug": company.slug}),
+        "export": ("company_export", {"slug": company.slug}),
+        "key_policy": ("key_policy", {"slug": company.slug}),
+        "server": ("servers:detail", {"slug": company.slug, "server_id": event.target_id}),
+        "token": ("tokens:list", {"slug": company.slug}),
     }
     if event.target_kind not in names or not event.target_id:
         return None

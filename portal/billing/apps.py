@@ -8,3 +8,7 @@ class BillingConfig(AppConfig):
 
     name = "portal.billing"
     label = "billing"
+
+    def ready(self) -> None:
+        """Listen to what happens to companies."""
+        from portal.billing import reactions  # noqa: F401  (connects its receivers)

@@ -9,14 +9,17 @@ from typing import Any, cast
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from portal.accounts.models import User
 from portal.companies.models import Company, Membership
 from portal.companies.roles import ACTS
-from portal.companies.selectors import user_companies, user_membership, user_memberships
+from portal.companies.second_factor import owes_second_factor
+from portal.companies.selectors import reopenable_membership, user_companies, user_membership, user_memberships
 
-__all__ = ["CompanyRequest", "company_page", "last_company", "user_companies"]
+__all__ = ["CompanyRequest", "closed_company_page", "company_page", "last_company", "user_companies"]
 
 LAST_COMPANY = "company"  # the session's note of the company that its person opened last
 
@@ -33,7 +36,9 @@ def company_page(act: str) -> Callable[[Callable[..., HttpResponse]], Callable[.
     """Decorator for a view with the keyword `slug`: only for members whose role may do `act`.
 
     Who is not signed in goes to sign in. A slug that is none of the person's companies is 404, whether or not it
-    exists; a role that lacks `act` is 403. Sets `request.company` and `request.membership`.
+    exists; who lacks the second factor that the company asks for is led to set one up; a role that lacks `act` is 403.
+    Sets `request.company` and `request.membership`; dates on the page are the company's. The view's attribute `act`
+    says what it asks for.
     """
     if act not in ACTS:
         raise KeyError(f"{act} is no act of portal/companies/roles.py.")
@@ -45,6 +50,9 @@ def company_page(act: str) -> Callable[[Callable[..., HttpResponse]], Callable[.
             membership = user_membership(cast(User, request.user), slug)
             if membership is None:
                 raise Http404
+            if owes_second_factor(membership.company, membership.user):
+                context = {"company": membership.company}
+                return render(request, "companies/second_factor_needed.html", context, status=403)
             if not membership.may(act):
                 raise PermissionDenied(
                     _("Your role in this company does not allow this. Ask one of its owners or admins.")
@@ -53,11 +61,34 @@ def company_page(act: str) -> Callable[[Callable[..., HttpResponse]], Callable[.
             request.company, request.membership = membership.company, membership
             if request.session.get(LAST_COMPANY) != membership.company_id:
                 request.session[LAST_COMPANY] = membership.company_id
-            return view(request, *args, slug=slug, **kwargs)
+            with timezone.override(membership.company.zone):
+                return view(request, *args, slug=slug, **kwargs)
 
+        guarded.act = act  # type: ignore[attr-defined]
         return guarded
 
     return decorator
+
+
+def closed_company_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Decorator for a view with the keyword `slug`: only for owners of a closed company that can still come back.
+
+    For everybody else, and for every other company, the page does not exist.
+    """
+
+    @login_required
+    @wraps(view)
+    def guarded(request: HttpRequest, slug: str, *args: Any, **kwargs: Any) -> HttpResponse:
+        membership = reopenable_membership(cast(User, request.user), slug)
+        if membership is None or not membership.may("company:close"):
+            raise Http404
+        request = cast(CompanyRequest, request)
+        request.company, request.membership = membership.company, membership
+        with timezone.override(membership.company.zone):
+            return view(request, *args, slug=slug, **kwargs)
+
+    guarded.act = "company:close"  # type: ignore[attr-defined]
+    return guarded
 
 
 def last_company(request: HttpRequest) -> Membership | None:

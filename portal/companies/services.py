@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from allauth.mfa.utils import is_mfa_enabled
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.text import slugify
 
+from portal.audit.models import ActorKind
 from portal.audit.services import Target, record
-from portal.companies.errors import AlreadyMember, LastOwner, WrongState
+from portal.companies.errors import AlreadyMember, LastOwner, NoHeir, NotAllowed, SecondFactorMissing, WrongState
 from portal.companies.models import Company, CompanyState, Membership
 from portal.companies.roles import Role
-from portal.companies.signals import company_state_changed, member_removed, role_changed
+from portal.companies.signals import company_state_changed, company_updated, member_removed, role_changed
 from portal.ids import new_id
 from portal.names import clean_company_name
 
@@ -89,7 +91,10 @@ def reactivate_company(*, company: Company, actor: Actor) -> Company:
 
 @transaction.atomic
 def close_company(*, company: Company, actor: Actor) -> Company:
-    """Close a company for good. Raises WrongState if it is closed already."""
+    """Close a company: what acts for it ends at once and for good. Raises WrongState if it is closed already.
+
+    An owner can open it again for 14 days; what happens then: portal/companies/closing.py.
+    """
     company = _locked(company, CompanyState.PENDING, CompanyState.ACTIVE, CompanyState.SUSPENDED)
     company.state, company.closed_at = CompanyState.CLOSED, timezone.now()
     return _changed(company, "company:closed", actor)
@@ -102,7 +107,8 @@ def add_member(*, company: Company, user: User, role: str, actor: Actor) -> Memb
     if company.memberships.filter(user=user).exists():
         raise AlreadyMember
     membership = Membership.objects.create(company=company, user=user, role=Role(role))
-    record("member:added", actor=actor, company=company, target=_member(membership), data={"role": str(role)})
+    action = "member:joined" if _is_same_person(actor, user) else "member:added"
+    record(action, actor=actor, company=company, target=_member(membership), data={"role": str(role)})
     return membership
 
 
@@ -128,17 +134,70 @@ def change_role(*, membership: Membership, role: str, actor: Actor) -> Membershi
 
 
 @transaction.atomic
-def remove_member(*, membership: Membership, actor: Actor) -> None:
-    """End a membership; who listens ends what acted for the member. Raises LastOwner for the last owner."""
+def remove_member(*, membership: Membership, actor: Actor, heir: Membership | None = None) -> None:
+    """End a membership, the member's own will or not. Raises LastOwner for the last owner.
+
+    Who listens ends what acted for the member, or hands it over to `heir`, another member. Raises NoHeir if that is
+    none.
+    """
     membership = _locked_membership(membership)
+    if heir is not None:
+        heir = membership.company.memberships.select_related("user").filter(pk=heir.pk).first()
+        if heir is None or heir.pk == membership.pk:
+            raise NoHeir
     if membership.role == Role.OWNER:
         _refuse_last_owner(membership)
     company, user = membership.company, membership.user
-    record(
-        "member:removed", actor=actor, company=company, target=_member(membership), data={"role": str(membership.role)}
-    )
+    data = {"role": str(membership.role)} | ({"heir": heir.user_id} if heir else {})
+    action = "member:left" if _is_same_person(actor, user) else "member:removed"
+    record(action, actor=actor, company=company, target=_member(membership), data=data)
     membership.delete()
-    member_removed.send(sender=Membership, company=company, user=user, actor=actor)
+    member_removed.send(sender=Membership, company=company, user=user, actor=actor, heir=heir)
+
+
+@transaction.atomic
+def transfer_ownership(*, membership: Membership, to: Membership, actor: Actor) -> Membership:
+    """Make the member `to` an owner and the owner `membership` an admin, in one step. Returns the new owner.
+
+    Raises NotAllowed unless `membership` is an owner's, NoHeir if `to` is not another member of the same company.
+    """
+    membership = _locked_membership(membership)
+    heir = membership.company.memberships.filter(pk=to.pk).first()
+    if membership.role != Role.OWNER:
+        raise NotAllowed
+    if heir is None or heir.pk == membership.pk:
+        raise NoHeir
+    record("company:transferred", actor=actor, company=membership.company, target=_member(heir))
+    heir = change_role(membership=heir, role=Role.OWNER, actor=actor)
+    change_role(membership=membership, role=Role.ADMIN, actor=actor)
+    return heir
+
+
+@transaction.atomic
+def update_company(*, company: Company, user: User, actor: Actor, **changes: Any) -> Company:
+    """Change `name`, `currency`, `time_zone` or `require_second_factor`; others stay. The slug stays what it is.
+
+    Raises ValidationError if the name could deceive; SecondFactorMissing if `user` asks others for a second factor and
+    has none; TypeError for any other field.
+    """
+    if unknown := changes.keys() - {"name", "currency", "time_zone", "require_second_factor"}:
+        raise TypeError(f"update_company cannot change {', '.join(sorted(unknown))}")
+    company = _locked(company, CompanyState.PENDING, CompanyState.ACTIVE, CompanyState.SUSPENDED)
+    if "name" in changes:
+        changes["name"] = clean_company_name(changes["name"])
+    changed = {field: value for field, value in changes.items() if getattr(company, field) != value}
+    if changed.get("require_second_factor") and not is_mfa_enabled(user):
+        raise SecondFactorMissing
+    if changed:
+        before = {field: str(getattr(company, field)) for field in changed}
+        for field, value in changed.items():
+            setattr(company, field, value)
+        company.save(update_fields=list(changed))
+        facts = {field: {"from": before[field], "to": str(value)} for field, value in changed.items()}
+        data = {"fields": sorted(changed)} | facts
+        record("company:updated", actor=actor, company=company, target=_target(company), data=data)
+        company_updated.send(sender=Company, company=company, actor=actor, fields=sorted(changed))
+    return company
 
 
 def _locked(company: Company, *states: CompanyState) -> Company:
@@ -159,6 +218,10 @@ def _refuse_last_owner(membership: Membership) -> None:
     others = Membership.objects.filter(company=membership.company, role=Role.OWNER).exclude(pk=membership.pk)
     if not others.exists():
         raise LastOwner
+
+
+def _is_same_person(actor: Actor, user: User) -> bool:
+    return actor.kind == ActorKind.USER and actor.id == user.pk
 
 
 def _changed(company: Company, action: str, actor: Actor, reason: str = "") -> Company:

@@ -1,4 +1,4 @@
-"""Pages of a company that know nothing of keys: the way home, a new company, the team."""
+"""The way home, and a new company."""
 
 from __future__ import annotations
 
@@ -13,21 +13,26 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from portal.accounts.models import User
 from portal.audit.actors import Actor
-from portal.companies.access import CompanyRequest, company_page, last_company
+from portal.companies.access import last_company
 from portal.companies.forms import CompanyForm
-from portal.companies.roles import Role
-from portal.companies.selectors import company_members
+from portal.companies.in_hand import invitation_in_hand
+from portal.companies.selectors import reopenable_memberships
 from portal.companies.services import create_company
-from portal.companies.words import ROLE_WORDS
 
 
 @require_safe
 @login_required
 def home(request: HttpRequest) -> HttpResponse:
-    """To the company that the person opened last; without one, to make one."""
+    """To the company that the person opened last; without one, to one that can be reopened, else to make one.
+
+    Who came by an invitation and had to sign in or sign up for it goes on to accept it.
+    """
+    if invitation_in_hand(request):
+        return redirect("invitation")
     membership = last_company(request)
     if membership is None:
-        return redirect("new_company")
+        closed = reopenable_memberships(cast(User, request.user)).first()
+        return redirect("reopen_company", slug=closed.company.slug) if closed else redirect("new_company")
     return redirect("company", slug=membership.company.slug)
 
 
@@ -46,13 +51,5 @@ def new_company(request: HttpRequest) -> HttpResponse:
         )
         messages.success(request, _("The company is there. Confirm a card to make it active."))
         return redirect("card", slug=company.slug)
-    return render(request, "companies/new.html", {"form": form, "first": last_company(request) is None})
-
-
-@require_safe
-@company_page("member:view")
-def team(request: CompanyRequest, slug: str) -> HttpResponse:
-    """The members of the company, and what each role may do."""
-    members = list(company_members(request.company))
-    roles = [(Role(role), ROLE_WORDS[Role(role)]) for role in Role]
-    return render(request, "companies/team.html", {"members": members, "roles": roles})
+    context = {"form": form, "first": last_company(request) is None, "closed": reopenable_memberships(user)}
+    return render(request, "companies/new.html", context)

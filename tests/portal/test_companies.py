@@ -229,7 +229,7 @@ def test_the_overview_asks_the_database_a_fixed_number_of_times(
 ):
     address = reverse("company", kwargs={"slug": company.slug})
     owner_client.get(address)
-    with django_assert_max_num_queries(20):
+    with django_assert_max_num_queries(21):
         owner_client.get(address)
 
 

@@ -49,6 +49,7 @@ def things(company: Company, key: Key, owner: User, server: McpServer) -> dict[s
         "credential_id": credential.pk, "company_id": company.pk, "file_format": "csv", "token_id": "AAAAAAAAAAAA",
         "user_id": owner.pk, "membership_id": str(company.memberships.get(user=owner).pk),
         "invitation_id": "AAAAAAAAAAAA", "connection_id": "AAAAAAAAAAAA", "incident_id": "AAAAAAAAAAAA",
+        "export_id": "AAAAAAAAAAAA",
     }  # fmt: skip
 
 

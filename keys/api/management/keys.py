@@ -131,7 +131,7 @@ class KeysView(ManagementView):
                     name=data["name"],
                     scopes=data["scopes"],
                     expires_at=_expiry(data),
-                    allowed_ips=data.get("allowed_ips", ()),
+                    allowed_ips=data.get("allowed_ips"),
                     actor=actor_of(request),
                 )
                 if idempotency_key:
