@@ -23,6 +23,7 @@ from keys.errors import (
     ScopeUnknown,
     ServerUnavailable,
 )
+from keys.labels import checked_labels, to_text
 from keys.models import CredentialState, Key, McpServer
 from keys.webhooks.models import EventType
 from portal.audit.services import Target, record, record_many
@@ -53,12 +54,13 @@ def create_key(
     login_client: str = "",
     per_minute: int | None = None,
     per_month: int | None = None,
+    labels: Iterable[str] = (),
 ) -> tuple[Key, tokens.Token]:
     """Make a key of `company` for `server` that acts for the member `user`; the token is returned this once.
 
     `scopes` as keys/scopes.py; `expires_at` None: never; `allowed_ips`: CIDR ranges, none: any address; limits None:
-    the plan's. Raises CompanyInactive, ServerUnavailable, ScopeUnknown, ScopeBeyondRights, LifetimeInvalid,
-    AddressInvalid.
+    the plan's; `labels` as keys/labels.py. Raises CompanyInactive, ServerUnavailable, ScopeUnknown, ScopeBeyondRights,
+    LifetimeInvalid, AddressInvalid, LabelInvalid.
     """
     company = Company.objects.select_for_update().get(pk=company.pk)
     if not company.is_active:
@@ -77,6 +79,7 @@ def create_key(
         login_client=login_client,
         per_minute=per_minute,
         per_month=per_month,
+        label_text=to_text(checked_labels(labels)),
     )
     record("key:created", actor=actor, company=company, target=target(key), data=_facts(key))
     events.tell(EventType.KEY_CREATED, [key])
@@ -117,6 +120,7 @@ def rotate_key(*, key: Key, overlap: timedelta, actor: Actor) -> tuple[Key, toke
         login_client=login_client,
         per_minute=old.per_minute,
         per_month=old.per_month,
+        label_text=old.label_text,
         replaces=old,
     )
     facts = _facts(new) | {"replaces": old.pk, "overlap_ends_at": old.overlap_ends_at.isoformat()}
@@ -141,11 +145,11 @@ def end_overlap(*, key: Key, actor: Actor) -> Key:
 
 @transaction.atomic
 def update_key(*, key: Key, actor: Actor, **changes: Any) -> Key:
-    """Change `name`, `scopes`, `allowed_ips`, `per_minute` or `per_month` of a key in use; others stay.
+    """Change `name`, `scopes`, `allowed_ips`, `per_minute`, `per_month` or `labels` of a key in use; others stay.
 
-    Raises NotUsable, ScopeUnknown, ScopeBeyondRights, AddressInvalid; TypeError for any other field.
+    Raises NotUsable, ScopeUnknown, ScopeBeyondRights, AddressInvalid, LabelInvalid; TypeError for any other field.
     """
-    if unknown := changes.keys() - {"name", "scopes", "allowed_ips", "per_minute", "per_month"}:
+    if unknown := changes.keys() - {"name", "scopes", "allowed_ips", "per_minute", "per_month", "labels"}:
         raise TypeError(f"update_key cannot change {', '.join(sorted(unknown))}")
     key = Key.objects.select_for_update().get(pk=key.pk)
     if not key.is_usable:
@@ -158,12 +162,17 @@ def update_key(*, key: Key, actor: Actor, **changes: Any) -> Key:
         changes["allowed_ips"] = checked_addresses(changes["allowed_ips"])
     if "name" in changes:
         changes["name"] = changes["name"].strip()
+    if "labels" in changes:
+        changes["labels"] = checked_labels(changes["labels"])
     before = {field: getattr(key, field) for field in changes}
     changed = {field: value for field, value in changes.items() if before[field] != value}
     if changed:
-        for field, value in changed.items():
+        columns = {field: value for field, value in changed.items() if field != "labels"}
+        if "labels" in changed:
+            columns["label_text"] = to_text(changed["labels"])
+        for field, value in columns.items():
             setattr(key, field, value)
-        key.save(update_fields=list(changed))
+        key.save(update_fields=list(columns))
         facts = {field: {"from": before[field], "to": value} for field, value in changed.items()}
         record("key:updated", actor=actor, company=key.company_id, target=target(key), data=facts)
         feed.publish([feed.Forget(key.server_id, key_id=key.pk)])
@@ -273,4 +282,5 @@ def _facts(key: Key) -> dict[str, Any]:
         "expires_at": key.expires_at.isoformat() if key.expires_at else None,
         "user": key.user_id,
         "allowed_ips": key.allowed_ips,
+        "labels": key.labels,
     }
