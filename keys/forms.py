@@ -191,7 +191,8 @@ class CreateKeyForm(OnceForm, ScopesForm):
 class EditKeyForm(ScopesForm):
     """Name, scopes, addresses and limits of a key in use."""
 
-    def __init__(self, *args: Any, key: Key, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, key: Key, tool: str = "", **kwargs: Any) -> None:
+        """`tool`: ticked beside what the key may do already; nothing is given before the form is sent."""
         self.key = key
         tools = [
             scope.removeprefix(scopes.TOOL_PREFIX) for scope in key.scopes if scope not in {scopes.ALL, scopes.READ}
@@ -200,6 +201,10 @@ class EditKeyForm(ScopesForm):
         if tools and general == scopes.READ:  # a mixture that only the API makes: shown as a choice of tools
             tools += sorted(key.server.read_only_tools - set(tools))
             general = CHOSEN
+        if tool and general == scopes.READ:
+            tools, general = sorted({*tools, *key.server.read_only_tools}), CHOSEN
+        if tool:
+            tools.append(tool)
         kwargs["initial"] = {
             "name": key.name,
             "labels": key.labels,

@@ -1,6 +1,7 @@
 """Labels of a key: free words by which a company sorts its keys, such as `production` or `office`.
 
-They are kept as one text, `,office,production,`: the same filter then works in every database, and an index can hold it.
+They are kept as one text, `,office,production,`: the same filter then works in every database, and an index can hold
+it.
 """
 
 from __future__ import annotations

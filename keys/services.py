@@ -183,14 +183,18 @@ def update_key(*, key: Key, actor: Actor, **changes: Any) -> Key:
 @transaction.atomic
 def revoke_key(*, key: Key, reason: str, actor: Actor) -> Key:
     """Refuse `key`, and an older value of it that is still accepted, from now on and for good. Safe to repeat."""
-    ids = [key.pk]
-    older = key.replaces
+    revoke_keys(key_ids=accepted_values(key), reason=reason, actor=actor)
+    key.refresh_from_db()
+    return key
+
+
+def accepted_values(key: Key) -> list[str]:
+    """The ids of `key` and of the older values of it that are still accepted."""
+    ids, older = [key.pk], key.replaces
     while older is not None and older.is_usable:
         ids.append(older.pk)
         older = older.replaces
-    revoke_keys(key_ids=ids, reason=reason, actor=actor)
-    key.refresh_from_db()
-    return key
+    return ids
 
 
 def revoke_keys(*, key_ids: Iterable[str], reason: str, actor: Actor, incident_id: str = "") -> int:
