@@ -62,6 +62,13 @@ class AddressInvalid(LifecycleError):
     default = _("Use addresses or CIDR ranges, such as 203.0.113.0/24 or 2001:db8::/32.")
 
 
+class LabelInvalid(LifecycleError):
+    """A label that is none, or more labels than a key can have."""
+
+    code = "label_invalid"
+    default = _("A key can have at most 5 labels.")
+
+
 class NotUsable(LifecycleError):
     """The key is expired or revoked: it can only be looked at."""
 

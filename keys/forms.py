@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from keys import scopes
+from keys import labels, scopes
 from keys.models import Key, McpServer
 from keys.once import OnceForm
 from keys.policy.offers import offer
@@ -67,6 +67,20 @@ class AddressesField(forms.CharField):
         return "\n".join(value) if isinstance(value, list) else value
 
 
+class LabelsField(forms.CharField):
+    """Words, split at commas; gives a list. keys/labels.py says which of them is no label."""
+
+    widget = forms.TextInput(attrs={"autocomplete": "off", "placeholder": _("production, office"), "list": "labels"})
+
+    def clean(self, value: Any) -> list[str]:
+        """The words of what was typed."""
+        return labels.split(super().clean(value))
+
+    def prepare_value(self, value: Any) -> Any:
+        """A list as words with commas."""
+        return ", ".join(value) if isinstance(value, list) else value
+
+
 class ScopesForm(forms.Form):
     """What a key may do, and from where: shared by the pages that create and edit."""
 
@@ -75,6 +89,12 @@ class ScopesForm(forms.Form):
         max_length=80,
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
         help_text=_("How you will recognise it: the AI client and the machine, such as Gemini CLI on my laptop."),
+    )
+    labels = LabelsField(
+        label=_("Labels"),
+        required=False,
+        max_length=200,
+        help_text=_("Up to five words to sort and find keys by, with commas between them."),
     )
     access = forms.ChoiceField(label=_("What it may do"), choices=ACCESS, widget=forms.RadioSelect, initial=scopes.ALL)
     allowed_ips = AddressesField(
@@ -132,7 +152,7 @@ class CreateKeyForm(OnceForm, ScopesForm):
     until = forms.DateField(
         label=_("Last day"), required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
     )
-    field_order = ["name", "server", "access", "lifetime", "until"]
+    field_order = ["name", "labels", "server", "access", "lifetime", "until"]
 
     def __init__(self, *args: Any, company: Company, servers: QuerySet[McpServer], **kwargs: Any) -> None:
         self.company = company
@@ -174,7 +194,8 @@ class CreateKeyForm(OnceForm, ScopesForm):
 class EditKeyForm(ScopesForm):
     """Name, scopes, addresses and limits of a key in use."""
 
-    def __init__(self, *args: Any, key: Key, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, key: Key, tool: str = "", **kwargs: Any) -> None:
+        """`tool`: ticked beside what the key may do already; nothing is given before the form is sent."""
         self.key = key
         tools = [
             scope.removeprefix(scopes.TOOL_PREFIX) for scope in key.scopes if scope not in {scopes.ALL, scopes.READ}
@@ -183,8 +204,13 @@ class EditKeyForm(ScopesForm):
         if tools and general == scopes.READ:  # a mixture that only the API makes: shown as a choice of tools
             tools += sorted(key.server.read_only_tools - set(tools))
             general = CHOSEN
+        if tool and general == scopes.READ:
+            tools, general = sorted({*tools, *key.server.read_only_tools}), CHOSEN
+        if tool:
+            tools.append(tool)
         kwargs["initial"] = {
             "name": key.name,
+            "labels": key.labels,
             "access": general,
             "allowed_ips": key.allowed_ips,
             "per_minute": key.per_minute,
@@ -201,7 +227,7 @@ class EditKeyForm(ScopesForm):
 
     def changes(self) -> dict[str, Any]:
         """The fields for keys.services.update_key."""
-        names = ("name", "scopes", "allowed_ips", "per_minute", "per_month")
+        names = ("name", "labels", "scopes", "allowed_ips", "per_minute", "per_month")
         return {name: self.cleaned_data[name] for name in names}
 
     def widens(self) -> bool:

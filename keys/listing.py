@@ -12,8 +12,10 @@ from django.db.models import F, Q, QuerySet
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
+from keys import labels
+from keys.attention import BY_SLUG, CONCERNS, Concern, concerned
 from keys.models import CredentialState, Key
-from keys.selectors import company_keys, visible_servers
+from keys.selectors import company_keys, company_labels, company_makers, visible_servers
 from keys.tokens import TOKEN_PATTERN
 from keys.usage.selectors import daily_uses
 from portal.companies.models import Company
@@ -41,6 +43,9 @@ class FilterForm(forms.Form):
 
     state = forms.ChoiceField(label=_("State"), required=False)
     server = forms.ChoiceField(label=_("MCP server"), required=False)
+    member = forms.ChoiceField(label=_("Member"), required=False)
+    label = forms.ChoiceField(label=_("Label"), required=False)
+    needs = forms.ChoiceField(label=_("Needs attention"), required=False)
     sort = forms.ChoiceField(label=_("Order"), required=False)
 
     def __init__(self, *args: Any, company: Company, **kwargs: Any) -> None:
@@ -48,6 +53,9 @@ class FilterForm(forms.Form):
         servers = [(server.pk, str(server)) for server in visible_servers(company)]
         self._offer("state", [("", _("Every state")), *CredentialState.choices])
         self._offer("server", [("", _("Every server")), *servers])
+        self._offer("member", [("", _("Every member")), *company_makers(company)])
+        self._offer("label", [("", _("Every label")), *((word, word) for word in company_labels(company))])
+        self._offer("needs", [("", _("All or needing attention")), *((each.slug, each.choice) for each in CONCERNS)])
         self._offer("sort", [(value, words) for value, (words, _order) in SORTS.items()])
 
     def _offer(self, name: str, choices: list[tuple[Any, Any]]) -> None:
@@ -78,7 +86,20 @@ class Listing:
     @property
     def filters(self) -> list[forms.BoundField]:
         """The fields beside the search box."""
-        return [self.form[name] for name in ("state", "server", "sort")]
+        names = ("state", "server", "member", "label", "needs", "sort")
+        return [self.form[name] for name in names if self._is_choice(name)]
+
+    def _is_choice(self, name: str) -> bool:
+        """A field with nothing to choose is left out: a company without labels, or with one member's keys alone."""
+        field = self.form.fields[name]
+        assert isinstance(field, forms.ChoiceField)
+        least = {"label": 2, "member": 3, "server": 3}.get(name, 0)
+        return len(list(field.choices)) >= least or bool(self.form.chosen(name))
+
+    @property
+    def concern(self) -> Concern | None:
+        """What the keys that are shown have in common, if they were asked for because of it."""
+        return BY_SLUG.get(self.form.chosen("needs"))
 
 
 def listing(company: Company, address: QueryDict) -> Listing:
@@ -93,6 +114,12 @@ def listing(company: Company, address: QueryDict) -> Listing:
         keys = keys.in_state(state)  # type: ignore[attr-defined]
     if server := form.chosen("server"):
         keys = keys.filter(server_id=server)
+    if member := form.chosen("member"):
+        keys = keys.filter(user_id=member)
+    if label := form.chosen("label"):
+        keys = keys.labelled(label)  # type: ignore[attr-defined]
+    if needs := form.chosen("needs"):
+        keys = concerned(company, keys, needs)
     sort = form.chosen("sort") or NEWEST
     keys = keys.order_by(SORTS[sort][1], "-created_at", "id")
     page = Paginator(keys, PAGE_SIZE).get_page(address.get("page"))
@@ -118,4 +145,5 @@ def _search(keys: QuerySet[Key], query: str) -> QuerySet[Key]:
         | Q(user__name__icontains=query)
         | Q(user__email__iexact=query)
         | Q(server__name__icontains=query)
+        | Q(label_text__contains=labels.to_text([query.lower()]))
     )

@@ -12,6 +12,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from keys import labels
 from portal.companies.models import Company
 from portal.ids import new_id
 
@@ -118,6 +119,14 @@ class CredentialQuerySet(models.QuerySet[Any]):
                 return self.usable(now).filter(overlap_ends_at__isnull=True)
 
 
+class KeyQuerySet(CredentialQuerySet):
+    """Reads of keys alone."""
+
+    def labelled(self, label: str) -> KeyQuerySet:
+        """Those that have the label `label`, however it is written."""
+        return self.exclude(label_text="").filter(label_text__contains=labels.to_text([label.strip().lower()]))
+
+
 class Credential(models.Model):
     """One value of a token: what is stored of it, and its life.
 
@@ -204,6 +213,10 @@ class Key(Credential):
     # client is in force at a time.
     login_client = models.CharField(max_length=80, blank=True, editable=False)
     first_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # As keys/labels.py writes it. With a default of the database's own: replicas of before the column make keys, too.
+    label_text = models.CharField(max_length=200, blank=True, default="", db_default="", editable=False)
+
+    objects = KeyQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at", "id"]
@@ -223,7 +236,13 @@ class Key(Credential):
             models.Index(fields=["expires_at"], name="key_expiring", condition=Q(revoked_at__isnull=True)),
             # Partial: with the rows that are not revoked in it, SQLite would choose it for "not revoked".
             models.Index(fields=["revoked_at"], name="key_revoked", condition=Q(revoked_at__isnull=False)),
+            models.Index(fields=["company", "label_text"], name="key_labelled", condition=~Q(label_text="")),
         ]
+
+    @property
+    def labels(self) -> list[str]:
+        """Its labels, in the order of the alphabet."""
+        return labels.from_text(self.label_text)
 
     def may_be_managed_by(self, user: User, role_may_manage_any: bool, role_may_manage_own: bool) -> bool:
         """Whether a member may rotate or revoke it: managers any key, developers those that act for them."""

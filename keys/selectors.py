@@ -9,6 +9,7 @@ from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from keys import tokens
+from keys.labels import from_text
 from keys.models import Key, ManagementToken, McpServer, ServerCredential
 from portal.companies.models import Company, Membership
 
@@ -19,6 +20,18 @@ _BARE_ID = re.compile(r"[0-9A-Za-z]{12}")
 def company_keys(company: Company) -> QuerySet[Key]:
     """The keys of `company`, latest first, with their server and user: one query."""
     return company.keys.select_related("server", "user", "replaces", "replaced_by").order_by("-created_at", "id")
+
+
+def company_labels(company: Company) -> list[str]:
+    """Every label that a key of `company` has, in the order of the alphabet: one query."""
+    texts = company.keys.exclude(label_text="").order_by().values_list("label_text", flat=True).distinct()
+    return sorted({label for text in texts for label in from_text(text)})
+
+
+def company_makers(company: Company) -> list[tuple[str, str]]:
+    """Id and name of everybody whom a key of `company` acts for, by name: one query."""
+    rows = company.keys.order_by("user__name").values_list("user_id", "user__name", "user__email").distinct()
+    return [(user_id, name or email) for user_id, name, email in rows]
 
 
 def company_key(company: Company, key_id: str) -> Key | None:

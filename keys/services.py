@@ -24,6 +24,7 @@ from keys.errors import (
     ScopeUnknown,
     ServerUnavailable,
 )
+from keys.labels import checked_labels, to_text
 from keys.models import CredentialState, Key, McpServer
 from keys.policy.selectors import capped_expiry, check_expiry, policy_of
 from keys.webhooks.models import EventType
@@ -56,13 +57,14 @@ def create_key(
     login_client: str = "",
     per_minute: int | None = None,
     per_month: int | None = None,
+    labels: Iterable[str] = (),
 ) -> tuple[Key, tokens.Token]:
     """Make a key of `company` for `server` that acts for the member `user`; the token is returned this once.
 
     `scopes` as keys/scopes.py; `expires_at` None: never; `allowed_ips`: CIDR ranges, empty: any address, None: what the
-    company's policy says; limits None: the plan's. Raises CompanyInactive, ServerUnavailable, ScopeUnknown,
-    ScopeBeyondRights, LifetimeInvalid, AddressInvalid; NotAllowed if the company lets others make keys, or asks the
-    member for a second factor.
+    company's policy says; limits None: the plan's; `labels` as keys/labels.py. Raises CompanyInactive,
+    ServerUnavailable, ScopeUnknown, ScopeBeyondRights, LifetimeInvalid, AddressInvalid, LabelInvalid; NotAllowed if the
+    company lets others make keys, or asks the member for a second factor.
     """
     company = Company.objects.select_for_update().get(pk=company.pk)
     if not company.is_active:
@@ -83,6 +85,7 @@ def create_key(
         login_client=login_client,
         per_minute=per_minute,
         per_month=per_month,
+        label_text=to_text(checked_labels(labels)),
     )
     record("key:created", actor=actor, company=company, target=target(key), data=_facts(key))
     events.tell(EventType.KEY_CREATED, [key])
@@ -124,6 +127,7 @@ def rotate_key(*, key: Key, overlap: timedelta, actor: Actor) -> tuple[Key, toke
         login_client=login_client,
         per_minute=old.per_minute,
         per_month=old.per_month,
+        label_text=old.label_text,
         replaces=old,
     )
     facts = _facts(new) | {"replaces": old.pk, "overlap_ends_at": old.overlap_ends_at.isoformat()}
@@ -148,11 +152,11 @@ def end_overlap(*, key: Key, actor: Actor) -> Key:
 
 @transaction.atomic
 def update_key(*, key: Key, actor: Actor, **changes: Any) -> Key:
-    """Change `name`, `scopes`, `allowed_ips`, `per_minute` or `per_month` of a key in use; others stay.
+    """Change `name`, `scopes`, `allowed_ips`, `per_minute`, `per_month` or `labels` of a key in use; others stay.
 
-    Raises NotUsable, ScopeUnknown, ScopeBeyondRights, AddressInvalid; TypeError for any other field.
+    Raises NotUsable, ScopeUnknown, ScopeBeyondRights, AddressInvalid, LabelInvalid; TypeError for any other field.
     """
-    if unknown := changes.keys() - {"name", "scopes", "allowed_ips", "per_minute", "per_month"}:
+    if unknown := changes.keys() - {"name", "scopes", "allowed_ips", "per_minute", "per_month", "labels"}:
         raise TypeError(f"update_key cannot change {', '.join(sorted(unknown))}")
     key = Key.objects.select_for_update().get(pk=key.pk)
     if not key.is_usable:
@@ -165,12 +169,17 @@ def update_key(*, key: Key, actor: Actor, **changes: Any) -> Key:
         changes["allowed_ips"] = checked_addresses(changes["allowed_ips"])
     if "name" in changes:
         changes["name"] = changes["name"].strip()
+    if "labels" in changes:
+        changes["labels"] = checked_labels(changes["labels"])
     before = {field: getattr(key, field) for field in changes}
     changed = {field: value for field, value in changes.items() if before[field] != value}
     if changed:
-        for field, value in changed.items():
+        columns = {field: value for field, value in changed.items() if field != "labels"}
+        if "labels" in changed:
+            columns["label_text"] = to_text(changed["labels"])
+        for field, value in columns.items():
             setattr(key, field, value)
-        key.save(update_fields=list(changed))
+        key.save(update_fields=list(columns))
         facts = {field: {"from": before[field], "to": value} for field, value in changed.items()}
         record("key:updated", actor=actor, company=key.company_id, target=target(key), data=facts)
         feed.publish([feed.Forget(key.server_id, key_id=key.pk)])
@@ -181,14 +190,18 @@ def update_key(*, key: Key, actor: Actor, **changes: Any) -> Key:
 @transaction.atomic
 def revoke_key(*, key: Key, reason: str, actor: Actor) -> Key:
     """Refuse `key`, and an older value of it that is still accepted, from now on and for good. Safe to repeat."""
-    ids = [key.pk]
-    older = key.replaces
+    revoke_keys(key_ids=accepted_values(key), reason=reason, actor=actor)
+    key.refresh_from_db()
+    return key
+
+
+def accepted_values(key: Key) -> list[str]:
+    """The ids of `key` and of the older values of it that are still accepted."""
+    ids, older = [key.pk], key.replaces
     while older is not None and older.is_usable:
         ids.append(older.pk)
         older = older.replaces
-    revoke_keys(key_ids=ids, reason=reason, actor=actor)
-    key.refresh_from_db()
-    return key
+    return ids
 
 
 def revoke_keys(*, key_ids: Iterable[str], reason: str, actor: Actor, incident_id: str = "") -> int:
@@ -288,4 +301,5 @@ def _facts(key: Key) -> dict[str, Any]:
         "expires_at": key.expires_at.isoformat() if key.expires_at else None,
         "user": key.user_id,
         "allowed_ips": key.allowed_ips,
+        "labels": key.labels,
     }

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from django.db.models import QuerySet
 
-from keys.oauth.models import Connection
+from keys.oauth.models import Connection, ConnectionQuerySet
 from portal.companies.models import Company, Membership
 
 
-def company_connections(company: Company) -> QuerySet[Connection]:
+def company_connections(company: Company) -> ConnectionQuerySet:
     """The connections of `company`, latest first, with their server and user: one query."""
     return Connection.objects.filter(company=company).select_related("server", "user", "client", "company", "machine")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django import template
 from django.utils import timezone
@@ -23,9 +24,9 @@ def may(membership: Membership, act: str) -> bool:
 
 
 @register.filter
-def of(numbers: dict[str, list[int]], key_id: str) -> list[int] | None:
-    """The numbers of one key, None if it has none."""
-    return numbers.get(key_id)
+def of(things: dict[str, Any], name: str) -> Any:
+    """What belongs to `name`: the numbers of a key, the picture of a choice; None if it has none."""
+    return things.get(name)
 
 
 @register.filter

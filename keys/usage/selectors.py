@@ -147,6 +147,19 @@ def window(company: Company, days: int, zone: ZoneInfo, *, key_id: str = "", now
 
 def usage(found: Window, *, now: datetime | None = None) -> Usage:
     """Everything that the page shows of a window: five queries."""
+    points, outcomes = course(found, now=now)
+    return Usage(
+        window=found,
+        points=points,
+        outcomes=outcomes,
+        tools=_top(found, "tool"),
+        clients=_top(found, "client"),
+        keys=_top_keys(found),
+    )
+
+
+def course(found: Window, *, now: datetime | None = None) -> tuple[list[Point], list[Row]]:
+    """The points of the chart of a window, and how often each outcome occurred in it: one query."""
     now = now or timezone.now()
     by_code: dict[str, int] = {}
     places = _places(found, now)
@@ -158,14 +171,8 @@ def usage(found: Window, *, now: datetime | None = None) -> Usage:
         spot = place(row["period"])
         if spot in side:  # an MCP server's clock may run ahead of ours
             side[spot] += row["total"]
-    return Usage(
-        window=found,
-        points=[Point(label, good[spot], refused[spot]) for spot, label in places.items()],
-        outcomes=_outcomes(by_code),
-        tools=_top(found, "tool"),
-        clients=_top(found, "client"),
-        keys=_top_keys(found),
-    )
+    points = [Point(label, good[spot], refused[spot]) for spot, label in places.items()]
+    return points, _outcomes(by_code)
 
 
 def daily_uses(keys: Iterable[Key], *, now: datetime | None = None) -> dict[str, list[int]]:
@@ -177,11 +184,6 @@ def daily_uses(keys: Iterable[Key], *, now: datetime | None = None) -> dict[str,
         if row["period"] in days:
             found.setdefault(row["key_id"], [0] * SPARK_DAYS)[days.index(row["period"])] = row["total"]
     return found
-
-
-def last_sighting(company: Company) -> Sighting | None:
-    """The latest use of any key of `company`, let through or refused; None before the first."""
-    return Sighting.objects.filter(company_id=company.pk).order_by("-last_at").first()
 
 
 def key_use(key: Key, *, now: datetime | None = None) -> KeyUse:

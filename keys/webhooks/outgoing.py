@@ -10,7 +10,7 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -51,10 +51,11 @@ class HandshakeFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back: the status, and the body as far as it was read."""
+    """What came back: the status, the body as far as it was read, and the headers by lower-case name."""
 
     status: int
     body: bytes
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 def is_public(address: str) -> bool:
@@ -108,8 +109,11 @@ def send(
     private_allowed: bool,
     timeout: float = TIMEOUT,
     largest: int = LARGEST_ANSWER,
+    enough: Callable[[bytes], bool] = lambda _body: False,
 ) -> Answer:
     """Make one request and read at most `largest` bytes of the answer, all within `timeout` seconds.
+
+    `enough` may say that what was read will do: a stream of events need not end.
 
     Raises AddressUnusable, AddressRefused, UnknownHost, HandshakeFailed, and httpcore's TimeoutException,
     NetworkError and ProtocolError. A redirect is an answer like any other.
@@ -131,9 +135,10 @@ def send(
         body = bytearray()
         for part in response.iter_stream():
             body += part
-            if len(body) >= largest:
+            if len(body) >= largest or enough(bytes(body)):
                 break
-        return Answer(response.status, bytes(body[:largest]))
+        heads = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
+        return Answer(response.status, bytes(body[:largest]), heads)
 
 
 @lru_cache(maxsize=1)

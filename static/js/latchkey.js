@@ -183,6 +183,7 @@
     form.classList.add("is-busy");
   });
   addEventListener("pageshow", () => document.querySelectorAll(".is-busy").forEach((form) => form.classList.remove("is-busy")));
+  document.addEventListener("htmx:afterRequest", (event) => event.target.classList?.remove("is-busy"));
   // Parts that belong to one choice of a group of radio buttons: data-when="name=value".
   const choose = (name) => {
     for (const part of document.querySelectorAll(`[data-when^="${CSS.escape(name)}="]`)) {

@@ -78,6 +78,7 @@ class KeysView(ManagementView):
             OpenApiParameter("server", str, description="Id or name of the MCP server."),
             OpenApiParameter("user", str, description="Id of the member."),
             OpenApiParameter("name", str, description="Part of the name."),
+            OpenApiParameter("label", str, description="One of its labels."),
             *PAGING,
         ],
         responses={200: KeyPageSerializer, **_ERRORS},
@@ -90,7 +91,7 @@ class KeysView(ManagementView):
             if state not in CredentialState.values:
                 raise ValidationError({"state": f"Send one of {', '.join(CredentialState.values)}."})
             rows = rows.in_state(state)  # type: ignore[attr-defined]
-        for name in ("server", "user", "name"):
+        for name in ("server", "user", "name", "label"):
             if "\x00" in query.get(name, ""):
                 raise ValidationError({name: "Send plain text."})
         if server := query.get("server"):
@@ -99,6 +100,8 @@ class KeysView(ManagementView):
             rows = rows.filter(user_id=user)
         if part := query.get("name"):
             rows = rows.filter(name__icontains=part)
+        if label := query.get("label"):
+            rows = rows.labelled(label)  # type: ignore[attr-defined]
         found, following = page_of(request, rows)
         return json_response({"results": [key_json(key) for key in found], "next": following})
 
@@ -132,6 +135,7 @@ class KeysView(ManagementView):
                     scopes=data["scopes"],
                     expires_at=_expiry(data),
                     allowed_ips=data.get("allowed_ips"),
+                    labels=data.get("labels", ()),
                     actor=actor_of(request),
                 )
                 if idempotency_key:
@@ -163,7 +167,8 @@ class KeyView(OneKeyView):
 
     @extend_schema(
         operation_id="update_key",
-        description="Changes name, scopes or allow list. With `If-Match` only if nobody changed it meanwhile (412).",
+        description="Changes name, scopes, allow list or labels. With `If-Match` only if nobody changed it meanwhile "
+        "(412).",
         parameters=[OpenApiParameter("If-Match", str, OpenApiParameter.HEADER)],
         request=ChangedKeySerializer,
         responses={200: KeySerializer, **_WITH_MISSING, 412: PROBLEMS[400]},

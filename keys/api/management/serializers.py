@@ -22,6 +22,7 @@ class KeySerializer(serializers.Serializer):
     user = NamedSerializer(help_text="The member whom it acts for.")
     scopes = serializers.ListField(child=serializers.CharField())
     allowed_ips = serializers.ListField(child=serializers.CharField())
+    labels = serializers.ListField(child=serializers.CharField())
     per_minute = serializers.IntegerField(allow_null=True)
     per_month = serializers.IntegerField(allow_null=True)
     created_at = serializers.DateTimeField()
@@ -56,6 +57,9 @@ class NewKeySerializer(serializers.Serializer):
     expires_at = serializers.DateTimeField(required=False, allow_null=True, help_text="null: never.")
     expires_in_days = serializers.IntegerField(required=False, min_value=1, max_value=3650)
     allowed_ips = serializers.ListField(child=serializers.CharField(max_length=50), required=False, max_length=50)
+    labels = serializers.ListField(
+        child=serializers.CharField(max_length=60), required=False, max_length=20, help_text="Up to five words."
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """One way to say the expiry, and only one."""
@@ -74,6 +78,9 @@ class ChangedKeySerializer(serializers.Serializer):
         child=serializers.CharField(max_length=140), min_length=1, max_length=200, required=False
     )
     allowed_ips = serializers.ListField(child=serializers.CharField(max_length=50), required=False, max_length=50)
+    labels = serializers.ListField(
+        child=serializers.CharField(max_length=60), required=False, max_length=20, help_text="Up to five words."
+    )
 
 
 class RotationSerializer(serializers.Serializer):
@@ -161,6 +168,7 @@ def key_json(key: Key) -> dict[str, Any]:
         "user": {"id": key.user_id, "name": key.user.name},
         "scopes": key.scopes,
         "allowed_ips": key.allowed_ips,
+        "labels": key.labels,
         "per_minute": key.per_minute,
         "per_month": key.per_month,
         "created_at": iso(key.created_at),

@@ -22,7 +22,7 @@ from latchkey.cli.snippets import CLIENTS, variable
 from latchkey.sync import Verifier
 from latchkey.version import __version__
 
-_COLUMNS = ("id", "name", "state", "server", "scopes", "expires_at", "last_used_at")
+_COLUMNS = ("id", "name", "state", "server", "scopes", "labels", "expires_at", "last_used_at")
 _OVERLAPS = {"none": 0, "1h": 3600, "24h": 86_400, "7d": 604_800}
 _ENVIRONMENT = """environment:
   LATCHKEY_URL         the portal's address, such as https://portal.example.com
@@ -68,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     listing = keys.add_parser("list", parents=[common], help="the company's keys")
     listing.add_argument("--state", choices=["active", "rotating", "expired", "revoked"])
+    listing.add_argument("--label", help="only keys with this label")
     listing.set_defaults(run=_list)
     show = keys.add_parser("show", parents=[common], help="one key")
     show.add_argument("key_id")
@@ -78,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     create.add_argument("--scope", action="append", required=True, help="tools:read, tools:*, tool:NAME; repeatable")
     create.add_argument("--expires", type=_days, required=True, metavar="DAYS", help='a number of days, or "never"')
     create.add_argument("--allow-ip", action="append", default=[], metavar="CIDR", help="repeatable; default: any")
+    create.add_argument("--label", action="append", default=[], help="a word to find it by; repeatable, up to 5")
     create.add_argument("--idempotency-key", help="the same value makes no second key when a job is run again")
     create.set_defaults(run=_create)
     rotate = keys.add_parser("rotate", parents=[common, secret], help="make a new value; it is shown once")
@@ -114,7 +116,7 @@ def _days(text: str) -> int | None:
 
 
 def _list(asked: argparse.Namespace) -> None:
-    params = {"state": asked.state} if asked.state else {}
+    params = {name: value for name in ("state", "label") if (value := getattr(asked, name))}
     rows = list(Api.of_company(_url(asked)).pages("/api/v1/keys", params))
     sys.stdout.write((output.as_json(rows) if asked.json else output.table(rows, _COLUMNS)) + "\n")
 
@@ -137,6 +139,8 @@ def _create(asked: argparse.Namespace) -> None:
         "expires_at": expires_at,
         "allowed_ips": asked.allow_ip,
     }
+    if asked.label:
+        body["labels"] = asked.label
     headers = {"Idempotency-Key": asked.idempotency_key or str(uuid.uuid4())}
     _show_once(asked, lambda: api.call("POST", "/api/v1/keys", body, headers=headers))
 

@@ -1,0 +1,125 @@
+"""Which keys of a company somebody should look at, and why. The overview counts them; the list of keys shows them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
+
+from keys.models import Key
+from keys.usage.models import UsageDay
+from keys.verdicts import Code
+from portal.companies.models import Company
+
+SOON: Final = timedelta(days=14)
+NEW: Final = timedelta(days=7)  # a key that is younger may well wait for its client
+LONG: Final = timedelta(days=90)
+REFUSED_DAYS: Final = 7
+REFUSED_OFTEN: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Concern:
+    """A reason to look at keys: its name in addresses, as a choice of the list, and what to do about it."""
+
+    slug: str
+    choice: str | Promise
+    sentence: Any  # an ngettext_lazy with %(count)d
+    advice: str | Promise
+    icon: str
+    tone: str = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """How many keys a concern is about."""
+
+    concern: Concern
+    count: int
+
+    @property
+    def text(self) -> str:
+        """The concern as a sentence with its number."""
+        return str(self.concern.sentence % {"count": self.count})
+
+
+CONCERNS: Final = (
+    Concern(
+        "expiring", _("Expires soon"),
+        ngettext_lazy("%(count)d key expires within 14 days", "%(count)d keys expire within 14 days", "count"),
+        _("Rotate them in time: the new value gets as long a life again."), "clock",
+    ),
+    Concern(
+        "refused", _("Refused often"),
+        ngettext_lazy(
+            "%(count)d key was refused often this week", "%(count)d keys were refused often this week", "count"
+        ),
+        _("Their pages say why: a tool that they may not use, a limit, an address."), "x-circle", "danger",
+    ),
+    Concern(
+        "never-used", _("Never used"),
+        ngettext_lazy(
+            "%(count)d key has not been used since it was made",
+            "%(count)d keys have not been used since they were made", "count",
+        ),
+        _("Connect the client, or revoke them: what nobody needs can only leak."), "plug",
+    ),
+    Concern(
+        "unused", _("Unused for 90 days"),
+        ngettext_lazy("%(count)d key is unused for 90 days", "%(count)d keys are unused for 90 days", "count"),
+        _("Revoke them if their work is done."), "history",
+    ),
+    Concern(
+        "no-expiry", _("Without expiry"),
+        ngettext_lazy("%(count)d key never expires", "%(count)d keys never expire", "count"),
+        _("Replace them by keys with a date, or rotate them by hand now and then."), "alert",
+    ),
+)  # fmt: skip
+BY_SLUG: Final = {concern.slug: concern for concern in CONCERNS}
+
+
+def concerned(company: Company, keys: QuerySet[Key], slug: str, *, now: datetime | None = None) -> QuerySet[Key]:
+    """Those of `keys`, keys of `company`, that the concern `slug` is about."""
+    now = now or timezone.now()
+    keys = keys.usable(now)  # type: ignore[attr-defined]
+    if slug == "refused":
+        return keys.filter(pk__in=_refused_often(company, now))
+    return keys.filter(_conditions(now)[slug])
+
+
+def findings(company: Company, *, now: datetime | None = None) -> list[Finding]:
+    """What needs attention, with numbers; nothing that is well. Two queries."""
+    now = now or timezone.now()
+    conditions = _conditions(now)
+    usable: Any = company.keys.order_by()
+    counts = usable.usable(now).aggregate(
+        **{slug.replace("-", "_"): Count("pk", filter=condition) for slug, condition in conditions.items()}
+    )
+    counts["refused"] = concerned(company, company.keys.order_by(), "refused", now=now).count()
+    found = [Finding(concern, counts[concern.slug.replace("-", "_")]) for concern in CONCERNS]
+    return [finding for finding in found if finding.count]
+
+
+def _conditions(now: datetime) -> dict[str, Q]:
+    # A value that was rotated out ends by itself: nothing has to be done about it.
+    kept = Q(overlap_ends_at__isnull=True)
+    return {
+        "expiring": kept & Q(expires_at__lte=now + SOON),
+        "never-used": kept & Q(last_used_at__isnull=True, created_at__lte=now - NEW),
+        "unused": kept & Q(last_used_at__lte=now - LONG),
+        "no-expiry": kept & Q(expires_at__isnull=True),
+    }
+
+
+def _refused_often(company: Company, now: datetime) -> QuerySet[Any]:
+    since = (now - timedelta(days=REFUSED_DAYS - 1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    rows = UsageDay.objects.filter(company_id=company.pk, period__gte=since).exclude(code=Code.VALID.value)
+    rows = rows.exclude(key_id="").values("key_id").annotate(refused=Coalesce(Sum("count"), 0))
+    return rows.filter(refused__gte=REFUSED_OFTEN).values("key_id")
