@@ -16,7 +16,6 @@ from kombu.exceptions import OperationalError
 
 from keys.models import Key, ManagementToken
 from portal.accounts import mails
-from portal.accounts.models import User
 from portal.audit.actors import Actor
 from portal.audit.models import ActorKind, AuditEvent
 from portal.companies.models import Company

@@ -361,7 +361,8 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
-STATICFILES_DIRS = [BASE_DIR / "static"]
+# The pictures that docs/ shows are files of /static/docs/.
+STATICFILES_DIRS: list[Any] = [BASE_DIR / "static", ("docs", BASE_DIR / "docs" / "screens")]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {

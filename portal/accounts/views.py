@@ -79,7 +79,7 @@ def end_session(request: HttpRequest, session_id: int) -> HttpResponse:
 
 @require_POST
 def language(request: HttpRequest) -> HttpResponse:
-    """Remember `language` (one that is offered; anything else: as the browser asks), with the person and in a cookie."""
+    """Remember `language` (one that is offered; else: as the browser asks), with the person and in a cookie."""
     chosen = request.POST.get("language", "")
     chosen = chosen if chosen in dict(settings.LANGUAGES) else ""
     if request.user.is_authenticated:

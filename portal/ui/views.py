@@ -44,3 +44,14 @@ def styleguide(request: HttpRequest) -> HttpResponse:
     messages.success(request, "The key was revoked.")
     messages.error(request, "The card was declined.")
     return render(request, "styleguide/index.html", examples())
+
+
+ERRORS = (400, 403, 404, 429, 500, 503)
+
+
+@require_safe
+def error_page(request: HttpRequest, status: int) -> HttpResponse:
+    """The page for an error, to look at (with status 200). Not in production."""
+    if settings.PRODUCTION or status not in ERRORS:
+        raise Http404
+    return render(request, f"{status}.html", {"request_id": "0123456789abcdef0123456789abcdef"})
