@@ -12,6 +12,8 @@ COPY portal portal
 COPY keys keys
 COPY templates templates
 COPY static static
+COPY docs docs
+COPY locale locale
 # Hashed, compressed files; the values are for this step alone and end up nowhere.
 RUN LATCHKEY_ENV=production LATCHKEY_SECRET_KEY=build \
     LATCHKEY_PEPPERS="build:$(head -c 32 /dev/urandom | base64)" \

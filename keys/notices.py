@@ -9,9 +9,8 @@ from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
-from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils import timezone, translation
+from django.utils import timezone
 
 from keys import events
 from keys.models import Key, KeyNotice, NoticeKind
@@ -71,17 +70,7 @@ def _notify(key: Key, kind: NoticeKind) -> bool:
 def _messages(key: Key, kind: NoticeKind) -> Iterator[EmailMultiAlternatives]:
     managers = key.company.memberships.filter(role__in=ACTS["key:manage_any"]).select_related("user")
     people = {key.user.email: key.user} | {member.user.email: member.user for member in managers}
-    with translation.override(settings.LANGUAGE_CODE):
-        for person in people.values():
-            context = {
-                "key": key,
-                "person": person,
-                "kind": str(kind),
-                "address": settings.PORTAL_URL
-                + reverse("keys:detail", kwargs={"slug": key.company.slug, "key_id": key.pk}),
-            }
-            subject = " ".join(render_to_string("keys/mail/notice_subject.txt", context).split())
-            text = mails.tidy(render_to_string("keys/mail/notice.txt", context))
-            message = EmailMultiAlternatives(subject, text, to=[person.email])
-            message.attach_alternative(mails.html(subject, text), "text/html")
-            yield message
+    address = settings.PORTAL_URL + reverse("keys:detail", kwargs={"slug": key.company.slug, "key_id": key.pk})
+    context = {"key": key, "kind": str(kind), "address": address}
+    for person in people.values():
+        yield mails.to_person("keys/mail/notice", person, context, zone=key.company.time_zone)

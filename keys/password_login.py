@@ -19,6 +19,7 @@ from keys.models import Key, McpServer
 from keys.scopes import ALL
 from keys.services import create_key, revoke_keys
 from keys.tokens import Token
+from portal.accounts import sign_ins
 from portal.accounts.models import User
 from portal.audit.actors import Actor
 from portal.audit.models import ActorKind
@@ -59,11 +60,12 @@ def log_in(*, server: McpServer, username: str, password: str, client: str, addr
     """
     if not settings.PASSWORD_LOGIN:
         raise NotAllowed("Sign-in by password is switched off here. Create a key in the portal.")
-    user = _checked_user(username.strip().lower(), password, address)
-    company = _company_of(user)
     client = client.strip()[:80] or DEFAULT_CLIENT
+    user = _checked_user(username.strip().lower(), password, address, client)
+    company = _company_of(user)
     actor = Actor(ActorKind.USER, user.pk, f"{user.name} <{user.email}>", address, client)
     with transaction.atomic():
+        sign_ins.note_client(user=user, succeeded=True, client=client, ip=address)
         Company.objects.select_for_update().get(pk=company.pk)
         earlier = Key.objects.filter(company=company, user=user, login_client=client, revoked_at=None)
         revoke_keys(key_ids=earlier.values_list("pk", flat=True), reason="Replaced by a new sign-in", actor=actor)
@@ -79,7 +81,7 @@ def log_in(*, server: McpServer, username: str, password: str, client: str, addr
         )
 
 
-def _checked_user(email: str, password: str, address: str | None) -> User:
+def _checked_user(email: str, password: str, address: str | None, client: str) -> User:
     limits = [(f"login-account:{email}", MOST_PER_ACCOUNT, ACCOUNT_SECONDS)]
     if address:
         limits.append((f"login-address:{address}", MOST_PER_ADDRESS, ADDRESS_SECONDS))
@@ -94,6 +96,8 @@ def _checked_user(email: str, password: str, address: str | None) -> User:
                 cache.incr(name)
             except ValueError:  # evicted between the two calls
                 continue
+        found = User.objects.filter(email__iexact=email).first()
+        sign_ins.note_client(user=found, succeeded=False, client=client, ip=address)
         raise LoginFailed
     assert isinstance(user, User)
     if user.authenticator_set.exclude(type="recovery_codes").exists():  # type: ignore[attr-defined]

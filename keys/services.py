@@ -12,7 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from keys import addresses, events, feed, scopes, tokens
+from keys import addresses, alerts, events, feed, scopes, tokens
 from keys.errors import (
     AddressInvalid,
     AlreadyRotated,
@@ -87,8 +87,9 @@ def create_key(
         per_month=per_month,
         label_text=to_text(checked_labels(labels)),
     )
-    record("key:created", actor=actor, company=company, target=target(key), data=_facts(key))
+    event = record("key:created", actor=actor, company=company, target=target(key), data=_facts(key))
     events.tell(EventType.KEY_CREATED, [key])
+    alerts.tell_holders([event], [key], actor)
     return key, token
 
 
@@ -131,9 +132,11 @@ def rotate_key(*, key: Key, overlap: timedelta, actor: Actor) -> tuple[Key, toke
         replaces=old,
     )
     facts = _facts(new) | {"replaces": old.pk, "overlap_ends_at": old.overlap_ends_at.isoformat()}
-    record("key:rotated", actor=actor, company=company, target=target(old), data=facts | {"replaced_by": new.pk})
+    facts |= {"replaced_by": new.pk}
+    event = record("key:rotated", actor=actor, company=company, target=target(old), data=facts)
     feed.publish([feed.Forget(old.server_id, key_id=old.pk)])
     events.tell(EventType.KEY_ROTATED, [old], replaced_by=new.pk, overlap_ends_at=old.overlap_ends_at.isoformat())
+    alerts.tell_holders([event], [old], actor)
     return new, token
 
 
@@ -181,9 +184,10 @@ def update_key(*, key: Key, actor: Actor, **changes: Any) -> Key:
             setattr(key, field, value)
         key.save(update_fields=list(columns))
         facts = {field: {"from": before[field], "to": value} for field, value in changed.items()}
-        record("key:updated", actor=actor, company=key.company_id, target=target(key), data=facts)
+        event = record("key:updated", actor=actor, company=key.company_id, target=target(key), data=facts)
         feed.publish([feed.Forget(key.server_id, key_id=key.pk)])
         events.tell(EventType.KEY_UPDATED, [key], changed=sorted(changed))
+        alerts.tell_holders([event], [key], actor)
     return key
 
 
@@ -223,11 +227,15 @@ def _revoke_batch(ids: list[str], reason: str, actor: Actor, incident_id: str) -
         return 0
     now = timezone.now()
     Key.objects.filter(pk__in=[key.pk for key in keys]).update(revoked_at=now, revoked_reason=redact(reason)[:300])
+    recorded = []
     for company_id, group in groupby(keys, key=lambda key: key.company_id):
         items = [(target(key), {"server": key.server_id}) for key in group]
-        record_many(items, "key:revoked", actor=actor, company=company_id, reason=reason, incident_id=incident_id)
+        recorded += record_many(
+            items, "key:revoked", actor=actor, company=company_id, reason=reason, incident_id=incident_id
+        )
     feed.publish(feed.Forget(key.server_id, key_id=key.pk) for key in keys)
     events.tell(EventType.KEY_REVOKED, keys, reason=reason)
+    alerts.tell_holders(recorded, keys, actor)
     return len(keys)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from smtplib import SMTPException
 
 from celery import shared_task
 from django.utils import timezone
 
-from keys import feed, notices
+from keys import alerts, feed, notices
 from keys.models import IdempotentRequest
 
 IDEMPOTENCY_KEPT = timedelta(days=2)
@@ -17,6 +18,19 @@ IDEMPOTENCY_KEPT = timedelta(days=2)
 def send_notices() -> int:
     """Tell people of keys that end, each once."""
     return notices.send_due()
+
+
+@shared_task(
+    name="keys.tell_holder",
+    replayable=True,
+    autoretry_for=(OSError, SMTPException),
+    retry_backoff=10,
+    retry_backoff_max=600,
+    max_retries=6,
+)
+def tell_holder(*event_ids: str) -> None:
+    """Mail the member to whose keys somebody else did what the audit events say."""
+    alerts.send(event_ids)
 
 
 @shared_task(name="keys.purge", replayable=True)

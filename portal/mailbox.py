@@ -143,7 +143,7 @@ def mail(request: HttpRequest, mail_id: str) -> HttpResponse:
 
 
 # A mail's own markup has style attributes; nothing in it may run, load or send.
-_MAIL_POLICY = {
+MAIL_POLICY = {
     **{name: ["'none'"] for name in ("default-src", "script-src", "connect-src", "font-src", "form-action")},
     "style-src": ["'unsafe-inline'"],
     "img-src": ["data:"],
@@ -156,7 +156,7 @@ _MAIL_POLICY = {
 @never_cache
 @_development_only
 @xframe_options_sameorigin
-@csp_replace(_MAIL_POLICY)  # type: ignore[arg-type]  # as above
+@csp_replace(MAIL_POLICY)  # type: ignore[arg-type]  # as above
 def mail_html(request: HttpRequest, mail_id: str) -> HttpResponse:
     """The HTML of one mail, alone, for the frame of its page."""
     return HttpResponse(_found(mail_id).html)

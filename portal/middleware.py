@@ -8,6 +8,7 @@ from secrets import token_hex
 from typing import Any
 
 from csp.middleware import CSPMiddleware as _ContentSecurityPolicy
+from django.conf import settings
 from django.contrib.auth.middleware import AuthenticationMiddleware as _Authentication
 from django.contrib.messages.middleware import MessageMiddleware as _Message
 from django.contrib.sessions.middleware import SessionMiddleware as _Session
@@ -17,6 +18,7 @@ from django.middleware.common import CommonMiddleware as _Common
 from django.middleware.csrf import CsrfViewMiddleware as _Csrf
 from django.middleware.locale import LocaleMiddleware as _Locale
 from django.middleware.security import SecurityMiddleware as _Security
+from django.utils import translation
 from django_htmx.middleware import HtmxMiddleware as _Htmx
 
 from portal.logs import request_id
@@ -105,11 +107,28 @@ class SecurityMiddleware(_Security):
         return response
 
 
+class _PersonLanguage:
+    """Shows pages in the language that the person chose, on whatever browser they use."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Activate the person's language. Where only one is offered there is nothing to ask the database for."""
+        if len(settings.LANGUAGES) > 1 and request.user.is_authenticated:
+            chosen = getattr(request.user, "language", "")
+            if chosen in dict(settings.LANGUAGES):
+                translation.activate(chosen)
+                request.LANGUAGE_CODE = chosen
+        return self.get_response(request)
+
+
 SessionMiddleware = pages_only(_Session)
 LocaleMiddleware = pages_only(_Locale)
 CommonMiddleware = pages_only(_Common)
 CsrfViewMiddleware = pages_only(_Csrf)
 AuthenticationMiddleware = pages_only(_Authentication)
+PersonLanguageMiddleware = pages_only(_PersonLanguage)
 MessageMiddleware = pages_only(_Message)
 HtmxMiddleware = pages_only(_Htmx)
 XFrameOptionsMiddleware = pages_only(_XFrameOptions)

@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
-from django.utils.translation import gettext_lazy as _
 
 from portal import env
 
@@ -100,6 +99,7 @@ MIDDLEWARE = [
     "portal.middleware.CommonMiddleware",
     "portal.middleware.CsrfViewMiddleware",
     "portal.middleware.AuthenticationMiddleware",
+    "portal.middleware.PersonLanguageMiddleware",
     "portal.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
@@ -177,6 +177,7 @@ CELERY_TASK_ROUTES: dict[str, Any] = {
     "webhooks.*": {"queue": "webhooks"},
     "keys.notices": {"queue": "mail"},
     "usage.*": {"queue": "usage"},
+    "keys.tell_holder": {"queue": "mail"},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
@@ -185,6 +186,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "oauth-purge": {"task": "oauth.purge", "schedule": crontab(minute=45)},
     "keys-purge": {"task": "keys.purge", "schedule": crontab(minute=35)},
     "companies-tidy": {"task": "companies.tidy", "schedule": crontab(minute="*/10"), "options": {"expires": 600}},
+    "sign-ins-purge": {"task": "accounts.purge", "schedule": crontab(hour=4, minute=20)},
     "jobs-purge": {"task": "jobs.purge", "schedule": crontab(hour=4, minute=5)},
     "usage-purge": {"task": "usage.purge", "schedule": crontab(hour=3, minute=50)},
     "webhooks-sweep": {"task": "webhooks.sweep", "schedule": 5.0, "options": {"expires": 15}},
@@ -348,14 +350,23 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 # --- Language, time, files ----------------------------------------------------------------------------------------
 
 LANGUAGE_CODE = "en"
-LANGUAGES = [("en", _("English"))]
+# Each in its own words. A language is offered once its catalogue in locale/ is complete: add its code to OFFERED, and
+# tests/portal/test_languages.py holds it to that.
+OFFERED = ["en"]
+LANGUAGES = [
+    (code, name)
+    for code, name in [("en", "English"), ("nl", "Nederlands"), ("de", "Deutsch"), ("es", "Español")]
+    if code in OFFERED
+]
+LANGUAGE_COOKIE_NAME = "language"
 LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_I18N = True
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
-STATICFILES_DIRS = [BASE_DIR / "static"]
+# The pictures that docs/ shows are files of /static/docs/.
+STATICFILES_DIRS: list[Any] = [BASE_DIR / "static", ("docs", BASE_DIR / "docs" / "screens")]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {

@@ -7,6 +7,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from keys.api.verify import VerifyView
 from keys.oauth import connect
 from portal import health, mailbox, overview, views
+from portal.ui import mail_views
 from portal.ui import views as ui_views
 
 urlpatterns = [
@@ -24,6 +25,10 @@ urlpatterns = [
     path("c/<slug:slug>/connections/", include("keys.oauth.connection_urls")),
     path("theme/", ui_views.theme, name="theme"),
     path("styleguide/", ui_views.styleguide, name="styleguide"),
+    path("styleguide/mail/", mail_views.mails, name="styleguide_mail"),
+    path("styleguide/mail/frame/", mail_views.mail_frame, name="styleguide_mail_frame"),
+    path("styleguide/error/<int:status>/", ui_views.error_page, name="styleguide_error"),
+    path("docs/", include("portal.help.urls")),
     path("c/<slug:slug>/keys/", include("keys.urls")),
     path("c/<slug:slug>/usage/", include("keys.usage.urls")),
     path("c/<slug:slug>/tokens/", include("keys.management_urls")),

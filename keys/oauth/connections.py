@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
@@ -57,6 +58,8 @@ def approve(
     values = {"client_name": client_name, "client_host": client_host, "scopes": granted, "expires_at": expires_at}
     if connection is None:
         connection = Connection.objects.create(company=company, server=server, user=user, client=client, **values)
+        tell = partial(notices.made, connection, ip=actor.ip, user_agent=actor.user_agent)
+        transaction.on_commit(tell, robust=True)
     else:
         before = connection.scopes
         for field, value in values.items():

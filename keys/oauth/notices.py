@@ -1,26 +1,28 @@
-"""Telling a person that tokens of a connection of theirs were ended."""
+"""Telling a person what happened to a connection of theirs."""
 
 from __future__ import annotations
 
 from django.conf import settings
-from django.core.mail import EmailMultiAlternatives
-from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils import translation
+from django.utils import timezone
 
 from keys.oauth.models import Connection
 from portal.accounts import mails
 
 
+def made(connection: Connection, *, ip: str | None, user_agent: str) -> None:
+    """Mail the person of `connection` that an AI client can now act for them: if they did not allow it, they end it."""
+    about = {"ip": ip, "user_agent": user_agent, "timestamp": connection.created_at}
+    _send("connections/mail/made", connection, about)
+
+
 def tokens_ended(connection: Connection) -> None:
     """Mail the person of `connection` that its client was signed out since a token was used twice."""
-    address = settings.PORTAL_URL + reverse(
-        "connections:detail", kwargs={"slug": connection.company.slug, "connection_id": connection.pk}
-    )
-    with translation.override(settings.LANGUAGE_CODE):
-        context = {"connection": connection, "person": connection.user, "address": address}
-        subject = " ".join(render_to_string("connections/mail/tokens_ended_subject.txt", context).split())
-        text = mails.tidy(render_to_string("connections/mail/tokens_ended.txt", context))
-    message = EmailMultiAlternatives(subject, text, to=[connection.user.email])
-    message.attach_alternative(mails.html(subject, text), "text/html")
-    message.send()
+    _send("connections/mail/tokens_ended", connection, {"timestamp": timezone.now()})
+
+
+def _send(prefix: str, connection: Connection, about: dict[str, object]) -> None:
+    company = connection.company
+    path = reverse("connections:detail", kwargs={"slug": company.slug, "connection_id": connection.pk})
+    context = about | {"connection": connection, "address": settings.PORTAL_URL + path}
+    mails.to_person(prefix, connection.user, context, zone=company.time_zone).send()

@@ -6,14 +6,13 @@ from collections import Counter
 from datetime import timedelta
 
 from django.conf import settings
-from django.core.mail import send_mail
 from django.db.models import Q
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 
 from keys.webhooks.models import Delivery, DeliveryState, Endpoint, Event, OffReason
 from keys.webhooks.services import QUEUE_PATIENCE
+from portal.accounts import mails
 from portal.accounts.models import User
 from portal.companies.roles import ACTS
 
@@ -83,7 +82,6 @@ def _tell(endpoint: Endpoint) -> None:
         people = User.objects.filter(is_staff=True, is_active=True)
         path = "/staff/"
     context = {"endpoint": endpoint, "company": company, "link": settings.PORTAL_URL + path}
-    subject = render_to_string("webhooks/mail/disabled_subject.txt", context).strip()
-    message = render_to_string("webhooks/mail/disabled.txt", context)
-    for address in people.order_by("email").values_list("email", flat=True).distinct():
-        send_mail(" ".join(subject.split()), message, None, [address])
+    zone = company.time_zone if company else ""
+    for person in people.order_by("email").distinct():
+        mails.to_person("webhooks/mail/disabled", person, context, zone=zone).send()

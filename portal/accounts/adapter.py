@@ -12,18 +12,18 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.adapter import DefaultUserSessionsAdapter
+from django.conf import settings
 from django.contrib import messages
-from django.core.mail import EmailMessage, EmailMultiAlternatives
+from django.core.mail import EmailMessage
 from django.db import transaction
 from django.db.transaction import on_commit
 from django.http import HttpRequest
-from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
-from portal.accounts import mails, services
-from portal.accounts.models import User
+from portal.accounts import mails, services, sign_ins
+from portal.accounts.models import SignInMethod, User
 from portal.audit.actors import Actor
 from portal.companies.access import last_company
 from portal.companies.models import CompanyState
@@ -54,14 +54,18 @@ class AccountAdapter(DefaultAccountAdapter):
     def render_mail(
         self, template_prefix: str, email: Any, context: dict[str, Any], headers: dict[str, str] | None = None
     ) -> EmailMessage:
-        """The mail as text, and as HTML made from that text."""
-        subject = " ".join(render_to_string(f"{template_prefix}_subject.txt", context).split())
-        text = mails.tidy(render_to_string(f"{template_prefix}_message.txt", context))
-        message = EmailMultiAlternatives(
-            subject, text, self.get_from_email(), [email] if isinstance(email, str) else email, headers=headers
+        """The mail in the language of its reader: the person it is to, else whoever asks."""
+        person = context.get("person") or context.get("user")
+        chosen = isinstance(person, User) and person.language
+        language = mails.language_of(person) if chosen else get_language()
+        return mails.compose(
+            template_prefix,
+            context,
+            to=email if isinstance(email, str) else email[0],
+            language=language or settings.LANGUAGE_CODE,
+            sender=self.get_from_email(),
+            headers=headers,
         )
-        message.attach_alternative(mails.html(subject, text), "text/html")
-        return message
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Send a mail, when what it tells of is committed.
@@ -71,6 +75,17 @@ class AccountAdapter(DefaultAccountAdapter):
         """
         message = self.render_mail(template_prefix, email, context | {"email": email, "request": self.request})
         on_commit(partial(self._send, message))
+
+    def send_notification_mail(
+        self, template_prefix: str, user: Any, context: dict[str, Any] | None = None, email: str | None = None
+    ) -> None:
+        """Tell `user` what happened to their account, from where and with what."""
+        super().send_notification_mail(template_prefix, user, {"person": user} | (context or {}), email)
+
+    def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
+        """Keep a refused password, for the owner of the account to see."""
+        user = User.objects.filter(email__iexact=credentials.get("email") or "").first()
+        sign_ins.note_failure(user=user, request=request, method=SignInMethod.PASSWORD)
 
     def _send(self, message: EmailMessage) -> None:
         try:
@@ -106,6 +121,8 @@ class SessionsAdapter(DefaultUserSessionsAdapter):
         if sessions:
             user = sessions[0].user
             services.note(user, "account:sessions_ended", Actor.user(user, self.request), count=len(sessions))
+            tell = AccountAdapter(self.request).send_notification_mail
+            tell("accounts/mail/sessions_ended", user, {"count": len(sessions)})
 
 
 class SecondFactorAdapter(DefaultMFAAdapter):

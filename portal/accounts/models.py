@@ -36,6 +36,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     id = models.CharField(primary_key=True, max_length=12, default=new_id, editable=False)
     email = models.EmailField(_("e-mail address"), unique=True)
     name = models.CharField(_("your name"), max_length=120)
+    language = models.CharField(
+        _("language"), max_length=8, blank=True, help_text=_("Of pages and mails; empty: as the browser asks.")
+    )
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField(default=False, help_text=_("Works for the operator; may open /staff/."))
     date_joined = models.DateTimeField(default=timezone.now, editable=False)
@@ -57,3 +60,38 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.name or self.email
 
     get_short_name = get_full_name
+
+
+class SignInMethod(models.TextChoices):
+    """How somebody signed in, or tried to."""
+
+    PASSWORD = "password", _("Password")
+    PASSWORD_TOTP = "password+totp", _("Password and authenticator app")
+    PASSWORD_PASSKEY = "password+webauthn", _("Password and passkey")
+    PASSWORD_RECOVERY = "password+recovery_codes", _("Password and recovery code")
+    PASSKEY = "passkey", _("Passkey")
+    AI_CLIENT = "client", _("Password, by an AI client")
+    MAIL = "mail", _("Code by mail")
+    OTHER = "other", _("Another way")
+
+
+class SignIn(models.Model):
+    """A sign-in to an account, or an attempt that was refused. Kept for SIGN_INS_KEPT, then forgotten.
+
+    An attempt at an address that nobody has leaves a row too, without a user: the answer then takes as long as that
+    to a wrong password, and tells nothing.
+    """
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, blank=True, related_name="sign_ins")
+    at = models.DateTimeField(default=timezone.now, db_index=True)
+    succeeded = models.BooleanField()
+    method = models.CharField(max_length=32, choices=SignInMethod)
+    ip = models.GenericIPAddressField(null=True, blank=True)
+    user_agent = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["user", "-id"], name="sign_ins_of_user_latest")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id or '?'} {self.method} {self.at:%Y-%m-%d %H:%M}"

@@ -42,6 +42,13 @@ def change_name(*, user: User, name: str, actor: Actor) -> User:
     return user
 
 
+def change_language(*, user: User, language: str) -> User:
+    """Write to `user` and show pages in `language` (a code; empty: as the browser asks). No sensitive act: no event."""
+    user.language = language
+    user.save(update_fields=["language"])
+    return user
+
+
 @transaction.atomic
 def save_password(*, user: User, action: str, actor: Actor) -> None:
     """Save the password that is set on `user`; `action` says how it came about. Ends the user's other sessions.

@@ -8,5 +8,8 @@ from portal.accounts import views
 
 urlpatterns = [
     path("account/", views.account, name="account"),
+    path("account/sign-ins/", views.sign_in_list, name="sign_ins"),
+    path("account/sessions/<int:session_id>/end/", views.end_session, name="end_session"),
+    path("language/", views.language, name="language"),
     path("accounts/", include("allauth.urls")),
 ]

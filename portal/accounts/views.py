@@ -1,24 +1,32 @@
-"""The account page."""
+"""The account page, its sign-ins and sessions, and the reader's language."""
 
 from __future__ import annotations
 
 from typing import cast
 
 from allauth.mfa.utils import is_mfa_enabled
+from allauth.usersessions.adapter import get_adapter as get_sessions_adapter
 from allauth.usersessions.models import UserSession
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from portal.accounts import sign_ins
 from portal.accounts.forms import NameForm
 from portal.accounts.models import User
-from portal.accounts.services import change_name
+from portal.accounts.services import change_language, change_name
 from portal.audit.actors import Actor
 from portal.companies.access import last_company
 from portal.companies.selectors import user_memberships
+from portal.ui.views import YEAR, next_page
+
+LATEST = 5
+PAGE_SIZE = 25
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -40,5 +48,46 @@ def account(request: HttpRequest) -> HttpResponse:
             "memberships": user_memberships(user),
             "sessions": UserSession.objects.filter(user=user).count(),
             "has_second_factor": is_mfa_enabled(user),
+            "sign_ins": sign_ins.recent(user)[:LATEST],
         },
     )
+
+
+@require_safe
+@login_required
+def sign_in_list(request: HttpRequest) -> HttpResponse:
+    """Every sign-in to the account and every refused attempt that is kept."""
+    user = cast(User, request.user)
+    last_company(request)
+    page = Paginator(sign_ins.recent(user), PAGE_SIZE).get_page(request.GET.get("page"))
+    return render(request, "accounts/sign_ins.html", {"page": page, "kept_days": sign_ins.SIGN_INS_KEPT.days})
+
+
+@require_POST
+@login_required
+def end_session(request: HttpRequest, session_id: int) -> HttpResponse:
+    """Sign one other browser out. This one signs out by its own button."""
+    user = cast(User, request.user)
+    session = get_object_or_404(UserSession, pk=session_id, user=user)
+    if session.is_current():
+        messages.info(request, _("This is the browser that you use now. Sign out to end it."))
+    else:
+        get_sessions_adapter().end_sessions([session])
+        messages.success(request, _("That browser is signed out."))
+    return redirect("usersessions_list")
+
+
+@require_POST
+def language(request: HttpRequest) -> HttpResponse:
+    """Remember `language` (one that is offered; else: as the browser asks), with the person and in a cookie."""
+    chosen = request.POST.get("language", "")
+    chosen = chosen if chosen in dict(settings.LANGUAGES) else ""
+    if request.user.is_authenticated:
+        change_language(user=cast(User, request.user), language=chosen)
+    response = HttpResponseRedirect(next_page(request))
+    name = settings.LANGUAGE_COOKIE_NAME
+    if chosen:
+        response.set_cookie(name, chosen, YEAR, samesite="Lax", secure=request.is_secure(), httponly=True)
+    else:
+        response.delete_cookie(name)
+    return response

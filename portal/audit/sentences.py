@@ -107,6 +107,7 @@ SENTENCES: Final[dict[str, Sentence]] = {
     "account:sessions_ended": Sentence(_l("ended other sessions of %(target)s"), "user", ENDED),
     "account:factor_added": Sentence(_l("added a second factor to %(target)s"), "shield", GOOD),
     "account:factor_removed": Sentence(_l("removed a second factor from %(target)s"), "shield", WARNING),
+    "account:recovery_code_used": Sentence(_l("used a recovery code of %(target)s"), "shield", WARNING),
     "audit:exported": Sentence(_l("exported the audit record as %(format)s"), "download"),
     "job:replayed": Sentence(_l("ran the failed task %(target)s again"), "refresh"),
     "job:dismissed": Sentence(_l("dismissed the failure of the task %(target)s"), "check"),

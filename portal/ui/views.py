@@ -16,13 +16,18 @@ from portal.ui.styleguide import examples
 YEAR = 365 * 24 * 3600
 
 
+def next_page(request: HttpRequest) -> str:
+    """Where a small form of every page leads back to: its `next` if that is a page of the portal, else the start."""
+    target = request.POST.get("next", "")
+    if url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure()):
+        return target
+    return reverse("landing")
+
+
 @require_POST
 def theme(request: HttpRequest) -> HttpResponse:
     """Remember `theme` (light, dark; anything else: as the system) in a cookie and go back to `next`."""
-    target = request.POST.get("next", "")
-    if not url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure()):
-        target = reverse("landing")
-    response = HttpResponseRedirect(target)
+    response = HttpResponseRedirect(next_page(request))
     wanted = request.POST.get("theme", "")
     if wanted in THEMES:
         response.set_cookie("theme", wanted, max_age=YEAR, samesite="Lax", secure=request.is_secure(), httponly=True)
@@ -39,3 +44,14 @@ def styleguide(request: HttpRequest) -> HttpResponse:
     messages.success(request, "The key was revoked.")
     messages.error(request, "The card was declined.")
     return render(request, "styleguide/index.html", examples())
+
+
+ERRORS = (400, 403, 404, 429, 500, 503)
+
+
+@require_safe
+def error_page(request: HttpRequest, status: int) -> HttpResponse:
+    """The page for an error, to look at (with status 200). Not in production."""
+    if settings.PRODUCTION or status not in ERRORS:
+        raise Http404
+    return render(request, f"{status}.html", {"request_id": "0123456789abcdef0123456789abcdef"})
