@@ -63,6 +63,7 @@ INSTALLED_APPS = [
     "portal.billing",
     "portal.audit",
     "portal.jobs",
+    "portal.incidents",
     "portal.staff",
     "portal.ui",
     "keys",
