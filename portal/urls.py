@@ -29,6 +29,7 @@ urlpatterns = [
     path("c/<slug:slug>/tokens/", include("keys.management_urls")),
     path("c/<slug:slug>/servers/", include("keys.server_urls")),
     path("", include("portal.audit.urls")),
+    path("staff/incidents/", include("portal.incidents.urls")),
     path("staff/jobs/", include("portal.jobs.urls")),
     path("staff/", include("portal.staff.urls")),
     path("admin/", admin.site.urls),

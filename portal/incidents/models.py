@@ -33,10 +33,19 @@ class Incident(models.Model):
     opened_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     opened_by_label = models.CharField(max_length=200, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True)
+    # Somebody asked for the owners to be told; empty again when all of them were.
+    notices_asked_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["-opened_at", "id"]
-        indexes = [models.Index(fields=["-opened_at", "id"], name="incident_latest")]
+        indexes = [
+            models.Index(fields=["-opened_at", "id"], name="incident_latest"),
+            models.Index(
+                fields=["notices_asked_at"],
+                name="incident_notices_due",
+                condition=models.Q(notices_asked_at__isnull=False),
+            ),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(state=IncidentState.OPEN, closed_at__isnull=True)
