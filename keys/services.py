@@ -192,9 +192,9 @@ def update_key(*, key: Key, actor: Actor, **changes: Any) -> Key:
 
 
 @transaction.atomic
-def revoke_key(*, key: Key, reason: str, actor: Actor) -> Key:
+def revoke_key(*, key: Key, reason: str, actor: Actor, incident_id: str = "") -> Key:
     """Refuse `key`, and an older value of it that is still accepted, from now on and for good. Safe to repeat."""
-    revoke_keys(key_ids=accepted_values(key), reason=reason, actor=actor)
+    revoke_keys(key_ids=accepted_values(key), reason=reason, actor=actor, incident_id=incident_id)
     key.refresh_from_db()
     return key
 

@@ -62,6 +62,7 @@ INSTALLED_APPS = [
     "portal.billing",
     "portal.audit",
     "portal.jobs",
+    "portal.incidents",
     "portal.staff",
     "portal.ui",
     "keys",
@@ -101,6 +102,7 @@ MIDDLEWARE = [
     "portal.middleware.AuthenticationMiddleware",
     "portal.middleware.PersonLanguageMiddleware",
     "portal.middleware.MessageMiddleware",
+    "portal.staff.middleware.StaffMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "portal.middleware.HtmxMiddleware",
@@ -176,6 +178,7 @@ CELERY_TASK_ROUTES: dict[str, Any] = {
     "webhooks.tell_owners": {"queue": "mail"},
     "webhooks.*": {"queue": "webhooks"},
     "keys.notices": {"queue": "mail"},
+    "incidents.*": {"queue": "mail"},
     "usage.*": {"queue": "usage"},
     "keys.tell_holder": {"queue": "mail"},
 }
@@ -189,6 +192,8 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "sign-ins-purge": {"task": "accounts.purge", "schedule": crontab(hour=4, minute=20)},
     "jobs-purge": {"task": "jobs.purge", "schedule": crontab(hour=4, minute=5)},
     "usage-purge": {"task": "usage.purge", "schedule": crontab(hour=3, minute=50)},
+    "staff-continue-runs": {"task": "staff.continue_runs", "schedule": 15.0, "options": {"expires": 30}},
+    "incidents-notices": {"task": "incidents.send_notices", "schedule": 60.0, "options": {"expires": 60}},
     "webhooks-sweep": {"task": "webhooks.sweep", "schedule": 5.0, "options": {"expires": 15}},
     "webhooks-tell-owners": {"task": "webhooks.tell_owners", "schedule": 60.0, "options": {"expires": 60}},
     "webhooks-purge": {"task": "webhooks.purge", "schedule": crontab(hour=3, minute=20)},
@@ -208,6 +213,13 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 # Staff reach every company: where it matters they prove themselves twice (portal/staff/access.py).
 STAFF_SECOND_FACTOR = PRODUCTION
+# Their sessions are short: hours since the sign-in, minutes without a page (portal/staff/middleware.py).
+STAFF_SESSION_HOURS = env.integer("LATCHKEY_STAFF_SESSION_HOURS", 8, least=1)
+STAFF_IDLE_MINUTES = env.integer("LATCHKEY_STAFF_IDLE_MINUTES", 30, least=1)
+# Where Django's admin can be reached from (none: from anywhere that the portal can).
+ADMIN_ADDRESSES = env.networks("LATCHKEY_ADMIN_ADDRESSES")
+# A revocation by rule of more keys than this needs a second person of the staff (0: off).
+FOUR_EYES_ABOVE = env.integer("LATCHKEY_FOUR_EYES_ABOVE", 0)
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "landing"

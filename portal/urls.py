@@ -35,6 +35,7 @@ urlpatterns = [
     path("c/<slug:slug>/settings/keys/", include("keys.policy.urls")),
     path("c/<slug:slug>/servers/", include("keys.server_urls")),
     path("", include("portal.audit.urls")),
+    path("staff/incidents/", include("portal.incidents.urls")),
     path("staff/jobs/", include("portal.jobs.urls")),
     path("staff/", include("portal.staff.urls")),
     path("admin/", admin.site.urls),

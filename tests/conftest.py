@@ -101,8 +101,8 @@ def stranger(db: None) -> User:
 
 @pytest.fixture
 def staff(db: None) -> User:
-    """Works for the operator."""
-    return factories.make_user("Sam Staff", "staff@example.com", is_staff=True)
+    """Works for the operator, as an administrator."""
+    return factories.make_staff("Sam Staff", "staff@example.com")
 
 
 @pytest.fixture

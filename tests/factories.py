@@ -16,6 +16,8 @@ from portal.accounts.models import User
 from portal.audit.actors import SYSTEM, Actor
 from portal.companies.models import Company, CompanyState, Membership
 from portal.companies.roles import Role
+from portal.staff.models import StaffMember
+from portal.staff.roles import StaffRole
 
 PASSWORD = "correct horse battery staple"
 _number = count(1)
@@ -28,6 +30,13 @@ def make_user(name: str = "", email: str = "", **fields: Any) -> User:
         email or f"person{number}@example.com", PASSWORD, name=name or f"Person {number}", **fields
     )
     user.emailaddress_set.create(email=user.email, verified=True, primary=True)
+    return user
+
+
+def make_staff(name: str = "", email: str = "", role: str = StaffRole.ADMINISTRATOR) -> User:
+    """Somebody of the operator's staff."""
+    user = make_user(name, email, is_staff=True)
+    StaffMember.objects.create(user=user, role=role)
     return user
 
 

@@ -78,15 +78,15 @@ def _within(old: Sequence[str], new: Sequence[str], server: McpServer) -> bool:
 
 
 @transaction.atomic
-def revoke(*, connection: Connection, reason: str, actor: Actor) -> Connection:
+def revoke(*, connection: Connection, reason: str, actor: Actor, incident_id: str = "") -> Connection:
     """Refuse every token of `connection` from now on and for good. Safe to repeat."""
-    revoke_many(connections=[connection], reason=reason, actor=actor)
+    revoke_many(connections=[connection], reason=reason, actor=actor, incident_id=incident_id)
     connection.refresh_from_db()
     return connection
 
 
 @transaction.atomic
-def revoke_many(*, connections: Iterable[Connection], reason: str, actor: Actor) -> int:
+def revoke_many(*, connections: Iterable[Connection], reason: str, actor: Actor, incident_id: str = "") -> int:
     """Revoke those of `connections` that are not revoked yet; returns how many that were."""
     ids = [connection.pk for connection in connections]
     found = list(Connection.objects.select_for_update().filter(pk__in=ids, revoked_at=None).order_by("pk"))
@@ -96,7 +96,7 @@ def revoke_many(*, connections: Iterable[Connection], reason: str, actor: Actor)
     for connection in found:
         record(
             "connection:revoked", actor=actor, company=connection.company_id, target=target(connection),
-            reason=reason, data={"server": connection.server_id},
+            reason=reason, data={"server": connection.server_id}, incident_id=incident_id,
         )  # fmt: skip
     forget(found)
     return len(found)

@@ -44,6 +44,9 @@ SUBJECTS: Final[dict[str, str | Promise]] = {
     "account": _l("Accounts"),
     "audit": _l("Audit record"),
     "job": _l("Jobs"),
+    "incident": _l("Incidents"),
+    "revocation": _l("Revocations by rule"),
+    "staff": _l("Staff"),
 }
 
 SENTENCES: Final[dict[str, Sentence]] = {
@@ -111,6 +114,20 @@ SENTENCES: Final[dict[str, Sentence]] = {
     "audit:exported": Sentence(_l("exported the audit record as %(format)s"), "download"),
     "job:replayed": Sentence(_l("ran the failed task %(target)s again"), "refresh"),
     "job:dismissed": Sentence(_l("dismissed the failure of the task %(target)s"), "check"),
+    "incident:opened": Sentence(_l("opened the incident %(target)s"), "alert", WARNING),
+    "incident:noted": Sentence(_l("wrote a note on the incident %(target)s"), "edit"),
+    "incident:notices_asked": Sentence(_l("asked to tell the owners affected by %(target)s"), "mail"),
+    "incident:exported": Sentence(_l("exported the incident %(target)s as %(format)s"), "download"),
+    "incident:closed": Sentence(_l("closed the incident %(target)s"), "check", GOOD),
+    "incident:reopened": Sentence(_l("reopened the incident %(target)s"), "alert", WARNING),
+    "revocation:requested": Sentence(_l("asked for a second person to approve a revocation by rule: %(target)s"), "eye"),
+    "revocation:approved": Sentence(_l("approved a revocation by rule: %(target)s"), "check", WARNING),
+    "revocation:refused": Sentence(_l("refused a revocation by rule: %(target)s"), "x"),
+    "revocation:started": Sentence(_l("started a revocation by rule: %(target)s"), "ban", ENDED),
+    "revocation:stopped": Sentence(_l("stopped a revocation by rule: %(target)s"), "pause", WARNING),
+    "revocation:finished": Sentence(_l("finished a revocation by rule: %(target)s"), "check", ENDED),
+    "staff:role_changed": Sentence(_l("made %(target)s %(role)s of the staff"), "shield", WARNING),
+    "staff:role_removed": Sentence(_l("took the staff role %(old_role)s from %(target)s"), "shield", ENDED),
 }  # fmt: skip
 
 

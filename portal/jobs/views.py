@@ -18,7 +18,7 @@ from portal.staff.access import staff_actor, staff_page
 PAGE = 25
 
 
-@staff_page
+@staff_page("staff:view")
 @require_safe
 def jobs(request: HttpRequest) -> HttpResponse:
     """Worker, queues, regular tasks, and what failed for good."""
@@ -42,7 +42,7 @@ def jobs(request: HttpRequest) -> HttpResponse:
     return render(request, "jobs/jobs.html", context)
 
 
-@staff_page
+@staff_page("job:manage")
 @require_POST
 def replay(request: HttpRequest, letter_id: str) -> HttpResponse:
     """Run a failed task again."""
@@ -56,7 +56,7 @@ def replay(request: HttpRequest, letter_id: str) -> HttpResponse:
     return redirect("jobs:list")
 
 
-@staff_page
+@staff_page("job:manage")
 @require_POST
 def dismiss(request: HttpRequest, letter_id: str) -> HttpResponse:
     """Take a failure off the list of what waits for a person."""

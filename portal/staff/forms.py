@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from keys.models import CredentialState
 from portal.companies.models import CompanyState
+from portal.staff.roles import StaffRole
 
 KEY_REASONS: Final = [
     ("", _("Choose a reason")),
@@ -125,7 +126,23 @@ class RevokeForm(ReasonForm):
     why = forms.ChoiceField(label=_("Reason"), choices=KEY_REASONS)
 
 
-class RevokeManyForm(RevokeForm):
+class RevokeUnderForm(RevokeForm):
+    """Why, and under which open incident if under any."""
+
+    incident = forms.ChoiceField(label=_("Incident"), required=False)
+
+    field_order = ("why", "note", "incident", "confirm")
+
+    def __init__(self, *args: Any, incidents: list[tuple[str, str]], none: Any = _("None"), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["incident"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = [("", none), *incidents]
+        if not incidents:
+            del self.fields["incident"]
+
+
+class RevokeManyForm(RevokeUnderForm):
     """Revoking more than a few: their number is typed, so that nobody does it by a slip."""
 
     confirm = forms.IntegerField(label=_("Type the number of keys to confirm"))
@@ -149,3 +166,25 @@ class StopForm(forms.Form):
     """Why an MCP server is stopped."""
 
     reason = forms.CharField(label=_("Reason"), max_length=300, widget=forms.Textarea(attrs={"rows": 3}))
+
+
+class RoleForm(forms.Form):
+    """What somebody is among the staff."""
+
+    role = forms.ChoiceField(
+        label=_("Role"),
+        required=False,
+        choices=[
+            (StaffRole.ADMINISTRATOR, _("Administrator: everything, also MCP servers, credentials and roles")),
+            (StaffRole.SUPPORT, _("Support: sees everything, revokes, suspends, stops")),
+            (StaffRole.VIEWER, _("Viewer: sees everything")),
+            ("", _("None: does not belong to the staff")),
+        ],
+        widget=forms.RadioSelect,
+    )
+
+
+class SignOutForm(forms.Form):
+    """Why somebody is signed out."""
+
+    reason = forms.CharField(label=_("Reason"), max_length=240, widget=forms.Textarea(attrs={"rows": 3}))

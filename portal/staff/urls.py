@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from portal.staff.views import companies, connections, credentials, dashboard, keys, servers
+from portal.staff.views import companies, connections, credentials, dashboard, keys, people, revocations, servers
 
 app_name = "staff"
 
@@ -19,6 +19,17 @@ urlpatterns = [
     path("keys/revoke/", keys.revoke_selected, name="keys_revoke"),
     path("keys/<slug:key_id>/", keys.key, name="key"),
     path("keys/<slug:key_id>/revoke/", keys.revoke, name="key_revoke"),
+    path("revoke/", revocations.revoke_rule, name="revoke_rule"),
+    path("revocations/", revocations.all_runs, name="runs"),
+    path("revocations/<slug:run_id>/", revocations.run, name="run"),
+    path("revocations/<slug:run_id>/continue/", revocations.go_on, name="run_continue"),
+    path("revocations/<slug:run_id>/stop/", revocations.stop, name="run_stop"),
+    path("revocations/<slug:run_id>/approve/", revocations.approve, name="run_approve"),
+    path("revocations/<slug:run_id>/refuse/", revocations.refuse, name="run_refuse"),
+    path("people/", people.people, name="people"),
+    path("people/<slug:user_id>/", people.person, name="person"),
+    path("people/<slug:user_id>/role/", people.role, name="person_role"),
+    path("people/<slug:user_id>/sign-out/", people.sign_out, name="person_sign_out"),
     path("connections/", connections.connections, name="connections"),
     path("connections/<slug:connection_id>/revoke/", connections.revoke, name="connection_revoke"),
     path("servers/", servers.servers, name="servers"),

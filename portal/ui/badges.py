@@ -34,6 +34,13 @@ BADGES: Final[dict[str, tuple[str | Promise, str]]] = {
     "developer": (_("Developer"), "neutral"),
     "viewer": (_("Viewer"), "neutral"),
     "staff": (_("Staff"), "warning"),
+    "administrator": (_("Administrator"), "info"),
+    "support": (_("Support"), "info"),
+    "open": (_("Open"), "warning"),
+    "waiting": (_("Waits"), "warning"),
+    "running": (_("Running"), "info"),
+    "refused": (_("Refused"), "neutral"),
+    "done": (_("Done"), "success"),
     "VALID": (_("VALID"), "success"),
     "RATE_LIMITED": (_("RATE_LIMITED"), "warning"),
 }

@@ -40,6 +40,8 @@ STAFF: Final = (
     Entry("staff:connections", _("Connections"), "plug"),
     Entry("staff:servers", _("MCP servers"), "server"),
     Entry("staff:people", _("People"), "users"),
+    Entry("staff:revoke_rule", _("Revoke by rule"), "ban"),
+    Entry("incidents:list", _("Incidents"), "alert"),
     Entry("staff:audit", _("Audit"), "history"),
     Entry("jobs:list", _("Jobs"), "activity"),
 )

@@ -24,7 +24,7 @@ from portal.staff.views.dashboard import target_page
 PAGE = 50
 
 
-@staff_page
+@staff_page("staff:view")
 @require_safe
 def companies(request: HttpRequest) -> HttpResponse:
     """Every company: search, filter by state, sort."""
@@ -37,7 +37,7 @@ def companies(request: HttpRequest) -> HttpResponse:
     return render(request, "staff/companies.html", context)
 
 
-@staff_page
+@staff_page("staff:view")
 @require_safe
 def company(request: HttpRequest, company_id: str) -> HttpResponse:
     """A company: members, keys, card, servers and the latest of its record."""
@@ -57,7 +57,7 @@ def company(request: HttpRequest, company_id: str) -> HttpResponse:
     return render(request, "staff/company.html", context)
 
 
-@staff_page
+@staff_page("company:suspend")
 def suspend(request: HttpRequest, company_id: str) -> HttpResponse:
     """Refuse all keys of a company from now on, with a reason that it reads."""
     found = get_object_or_404(Company, pk=company_id)
@@ -83,7 +83,7 @@ def suspend(request: HttpRequest, company_id: str) -> HttpResponse:
     )
 
 
-@staff_page
+@staff_page("company:suspend")
 def reactivate(request: HttpRequest, company_id: str) -> HttpResponse:
     """End a suspension: keys that were not revoked work again."""
     found = get_object_or_404(Company, pk=company_id)

@@ -19,7 +19,7 @@ from portal.staff.views.acts import act_page, posted
 PAGE = 50
 
 
-@staff_page
+@staff_page("staff:view")
 @require_safe
 def connections(request: HttpRequest) -> HttpResponseBase:
     """The AI clients that are connected, latest first; searched by client, company, person or id."""
@@ -36,7 +36,7 @@ def connections(request: HttpRequest) -> HttpResponseBase:
     return render(request, "staff/connections.html", {"page": page, "query": query})
 
 
-@staff_page
+@staff_page("key:revoke")
 def revoke(request: HttpRequest, connection_id: str) -> HttpResponseBase:
     """Refuse a connection for good, with a reason that its company reads."""
     connection = all_connections().filter(pk=connection_id).first()

@@ -19,7 +19,7 @@ from portal.staff.forms import RevokeForm
 from portal.staff.views.acts import act_page, posted
 
 
-@staff_page
+@staff_page("credential:manage")
 @recent_sign_in_required
 def new(request: HttpRequest, server_id: str) -> HttpResponse:
     """Make a credential with which the server calls the verify API."""
@@ -46,7 +46,7 @@ def new(request: HttpRequest, server_id: str) -> HttpResponse:
     )
 
 
-@staff_page
+@staff_page("credential:manage")
 @recent_sign_in_required
 def rotate(request: HttpRequest, server_id: str, credential_id: str) -> HttpResponse:
     """Give a credential a new value; the old one is accepted for a while."""
@@ -72,7 +72,7 @@ def rotate(request: HttpRequest, server_id: str, credential_id: str) -> HttpResp
     )
 
 
-@staff_page
+@staff_page("key:revoke")
 def revoke(request: HttpRequest, server_id: str, credential_id: str) -> HttpResponse:
     """Refuse a credential from now on, and with it the calls of its server. Never asks to sign in again."""
     credential = _credential(server_id, credential_id)

@@ -24,7 +24,7 @@ from portal.staff.access import staff_page
 from portal.staff.forms import FindForm
 
 
-@staff_page
+@staff_page("staff:view")
 @require_safe
 def dashboard(request: HttpRequest) -> HttpResponse:
     """How many of everything, and what happened last."""
@@ -38,7 +38,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     return render(request, "staff/dashboard.html", context)
 
 
-@staff_page
+@staff_page("staff:view")
 @require_safe
 def audit(request: HttpRequest) -> HttpResponse:
     """The record: of every company, or of the chain that `chain` names (a company's id, or `platform`)."""
@@ -64,7 +64,8 @@ def audit(request: HttpRequest) -> HttpResponse:
 
 def target_page(event: AuditEvent) -> str | None:
     """The address of the staff's page of what the event is about; None if there is none."""
-    pages = {"key": "staff:key", "server": "staff:server", "company": "staff:company"}
+    pages = {"key": "staff:key", "server": "staff:server", "company": "staff:company", "user": "staff:person",
+             "incident": "incidents:incident"}  # fmt: skip
     if event.target_kind not in pages or not event.target_id:
         return None
     return reverse(pages[event.target_kind], args=[event.target_id])

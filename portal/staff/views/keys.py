@@ -23,11 +23,12 @@ from portal.accounts.reauthentication import recent_sign_in_required
 from portal.audit.selectors import target_events
 from portal.audit.sentences import line
 from portal.cursors import paginate
-from portal.ids import new_id
+from portal.incidents.selectors import open_incidents
+from portal.incidents.services import open_incident
 from portal.logs import redact
 from portal.staff import selectors
 from portal.staff.access import staff_actor, staff_page
-from portal.staff.forms import FindForm, KeyFilter, RevokeForm, RevokeManyForm
+from portal.staff.forms import FindForm, KeyFilter, RevokeManyForm, RevokeUnderForm
 from portal.staff.services import note_key_viewed
 from portal.staff.views.acts import act_page, posted
 from portal.staff.views.dashboard import target_page
@@ -42,7 +43,7 @@ _SECRET = re.compile(r"(lk_[a-z]{3,4}_[0-9A-Za-z]{12})_[0-9A-Za-z]+")
 
 
 @sensitive_post_parameters("key")
-@staff_page
+@staff_page("staff:view")
 def find(request: HttpRequest) -> HttpResponseBase:
     """What a pasted token, its visible part or other words are. The token travels by POST and goes no further.
 
@@ -96,7 +97,7 @@ def _by_id(identifier: str) -> str | None:
     return f"{reverse('staff:server', args=[server])}#{identifier}" if server else None
 
 
-@staff_page
+@staff_page("staff:view")
 @require_safe
 def keys(request: HttpRequest) -> HttpResponseBase:
     """The keys of all companies: search, filter, sort, select."""
@@ -126,7 +127,7 @@ def keys(request: HttpRequest) -> HttpResponseBase:
     return render(request, "staff/keys.html", context)
 
 
-@staff_page
+@staff_page("staff:view")
 @require_safe
 def key(request: HttpRequest, key_id: str) -> HttpResponse:
     """All about one key. The company's record says that staff looked."""
@@ -142,15 +143,16 @@ def key(request: HttpRequest, key_id: str) -> HttpResponse:
     return render(request, "staff/key.html", context)
 
 
-@staff_page
+@staff_page("key:revoke")
 def revoke(request: HttpRequest, key_id: str) -> HttpResponse:
     """Revoke one key, with a reason. Never asks to sign in again: it must be quick."""
     found = _key_or_404(key_id)
     if found.revoked_at:
         return redirect("staff:key", found.pk)
-    form = RevokeForm(posted(request))
+    form = RevokeUnderForm(posted(request), incidents=_incident_choices())
     if request.method == "POST" and form.is_valid():
-        revoke_key(key=found, reason=form.reason, actor=staff_actor(request))
+        incident_id = form.cleaned_data.get("incident", "")
+        revoke_key(key=found, reason=form.reason, actor=staff_actor(request), incident_id=incident_id)
         messages.success(request, _("%(key)s is revoked: it is refused from now on.") % {"key": found.name})
         return redirect("staff:key", found.pk)
     return act_page(
@@ -165,7 +167,7 @@ def revoke(request: HttpRequest, key_id: str) -> HttpResponse:
     )
 
 
-@staff_page
+@staff_page("key:revoke")
 @require_POST
 def select(request: HttpRequest) -> HttpResponse:
     """Keep the ids that were ticked, and ask for the reason on a page of its own."""
@@ -177,7 +179,7 @@ def select(request: HttpRequest) -> HttpResponse:
     return redirect("staff:keys_revoke")
 
 
-@staff_page
+@staff_page("key:revoke")
 def revoke_selected(request: HttpRequest) -> HttpResponseBase:
     """Revoke the selected keys with one reason. More than a few need a recent sign-in."""
     ids = request.session.get(SELECTION, [])
@@ -192,18 +194,23 @@ def revoke_selected(request: HttpRequest) -> HttpResponseBase:
 def _revoke_selected(request: HttpRequest, selected: list[Key]) -> HttpResponse:
     number = len(selected)
     data = posted(request)
-    form = RevokeManyForm(data, number=number) if number > QUICK else RevokeForm(data)
+    incidents = _incident_choices()
+    form = (
+        RevokeManyForm(data, number=number, incidents=incidents, none=_("A new incident"))
+        if number > QUICK
+        else RevokeUnderForm(data, incidents=incidents, none=_("A new incident"))
+    )
     if request.method == "POST" and form.is_valid():
+        actor, incident_id = staff_actor(request), form.cleaned_data.get("incident", "")
+        if number > 1 and not incident_id:
+            incident_id = open_incident(title=form.reason, actor=actor, kind="revocation").pk
         done = revoke_keys(
-            key_ids=[key.pk for key in selected],
-            reason=form.reason,
-            actor=staff_actor(request),
-            incident_id=new_id() if number > 1 else "",
+            key_ids=[key.pk for key in selected], reason=form.reason, actor=actor, incident_id=incident_id
         )
         request.session.pop(SELECTION, None)
         text = ngettext("%(number)s key is revoked.", "%(number)s keys are revoked.", done)
         messages.success(request, text % {"number": done})
-        return redirect("staff:keys")
+        return redirect("incidents:incident", incident_id) if incident_id else redirect("staff:keys")
     return act_page(
         request,
         form,
@@ -214,6 +221,10 @@ def _revoke_selected(request: HttpRequest, selected: list[Key]) -> HttpResponse:
         back=("staff:keys", "", _("Keys")),
         keys=selected,
     )
+
+
+def _incident_choices() -> list[tuple[str, str]]:
+    return [(incident.pk, f"{incident.title} ({incident.pk})") for incident in open_incidents()]
 
 
 def _key_or_404(key_id: str) -> Key:

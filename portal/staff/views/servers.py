@@ -27,7 +27,7 @@ from portal.staff.views.dashboard import target_page
 PAGE = 50
 
 
-@staff_page
+@staff_page("staff:view")
 @require_safe
 def servers(request: HttpRequest) -> HttpResponse:
     """Every MCP server: those for everyone and companies' own."""
@@ -39,7 +39,7 @@ def servers(request: HttpRequest) -> HttpResponse:
     return render(request, "staff/servers.html", context)
 
 
-@staff_page
+@staff_page("staff:view")
 @require_safe
 def server(request: HttpRequest, server_id: str) -> HttpResponse:
     """An MCP server: addresses, tools, credentials, keys and what was done to it."""
@@ -56,13 +56,13 @@ def server(request: HttpRequest, server_id: str) -> HttpResponse:
     return render(request, "staff/server.html", context)
 
 
-@staff_page
+@staff_page("server:manage")
 def new(request: HttpRequest) -> HttpResponse:
     """Register an MCP server for every company."""
     return _server_page(request, None)
 
 
-@staff_page
+@staff_page("server:manage")
 def edit(request: HttpRequest, server_id: str) -> HttpResponse:
     """Change an MCP server's names, addresses and catalogue."""
     return _server_page(request, _server(server_id))
@@ -101,7 +101,7 @@ def _server_page(request: HttpRequest, found: McpServer | None) -> HttpResponse:
     return render(request, "staff/server_form.html", context)
 
 
-@staff_page
+@staff_page("server:stop")
 def stop(request: HttpRequest, server_id: str) -> HttpResponse:
     """Emergency stop: refuse every key for the server from now on."""
     found = _server(server_id)
@@ -121,7 +121,7 @@ def stop(request: HttpRequest, server_id: str) -> HttpResponse:
     )
 
 
-@staff_page
+@staff_page("server:stop")
 def resume(request: HttpRequest, server_id: str) -> HttpResponse:
     """End an emergency stop."""
     found = _server(server_id)

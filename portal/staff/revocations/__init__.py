@@ -1,0 +1,1 @@
+"""Revoking by rule: what the rule finds, and the run that revokes it batch by batch."""

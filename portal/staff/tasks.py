@@ -1,0 +1,23 @@
+"""Tasks of the staff's room."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from portal.staff.models import RunState
+from portal.staff.revocations import runs
+
+SECONDS = 150  # below the time limit of tasks; then the rest is handed over anew
+
+
+@shared_task(name="staff.revoke_by_rule", replayable=True)
+def revoke_by_rule(run_id: str) -> None:
+    """Go on with a run, and hand over what is left."""
+    if runs.work(run_id, seconds=SECONDS) == RunState.RUNNING:
+        revoke_by_rule.delay(run_id)
+
+
+@shared_task(name="staff.continue_runs")
+def continue_runs() -> int:
+    """Go on with the runs whose worker died."""
+    return runs.continue_all()
