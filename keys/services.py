@@ -172,14 +172,14 @@ def update_key(*, key: Key, actor: Actor, **changes: Any) -> Key:
 
 
 @transaction.atomic
-def revoke_key(*, key: Key, reason: str, actor: Actor) -> Key:
+def revoke_key(*, key: Key, reason: str, actor: Actor, incident_id: str = "") -> Key:
     """Refuse `key`, and an older value of it that is still accepted, from now on and for good. Safe to repeat."""
     ids = [key.pk]
     older = key.replaces
     while older is not None and older.is_usable:
         ids.append(older.pk)
         older = older.replaces
-    revoke_keys(key_ids=ids, reason=reason, actor=actor)
+    revoke_keys(key_ids=ids, reason=reason, actor=actor, incident_id=incident_id)
     key.refresh_from_db()
     return key
 

@@ -69,6 +69,8 @@ INSTALLED_APPS = [
     "keys.webhooks",
     "keys.usage",
     "keys.oauth",
+    "keys.leaks",
+    "keys.reviews",
     "oauth2_provider",
     "allauth",
     "allauth.account",
@@ -175,6 +177,8 @@ CELERY_TASK_ROUTES: dict[str, Any] = {
     "webhooks.tell_owners": {"queue": "mail"},
     "webhooks.*": {"queue": "webhooks"},
     "keys.notices": {"queue": "mail"},
+    "leaks.tell_owners": {"queue": "mail"},
+    "reviews.tell": {"queue": "mail"},
     "usage.*": {"queue": "usage"},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
@@ -183,6 +187,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "key-notices": {"task": "keys.notices", "schedule": 600.0, "options": {"expires": 600}},
     "oauth-purge": {"task": "oauth.purge", "schedule": crontab(minute=45)},
     "keys-purge": {"task": "keys.purge", "schedule": crontab(minute=35)},
+    "leaks-tell-owners": {"task": "leaks.tell_owners", "schedule": 60.0, "options": {"expires": 60}},
+    "reviews-make": {"task": "reviews.make", "schedule": crontab(minute=25)},
+    "reviews-tell": {"task": "reviews.tell", "schedule": 300.0, "options": {"expires": 300}},
+    "audit-verify": {"task": "audit.verify", "schedule": 300.0, "options": {"expires": 300}},
+    "audit-erase-old": {"task": "audit.erase_old", "schedule": crontab(minute=55)},
     "jobs-purge": {"task": "jobs.purge", "schedule": crontab(hour=4, minute=5)},
     "usage-purge": {"task": "usage.purge", "schedule": crontab(hour=3, minute=50)},
     "webhooks-sweep": {"task": "webhooks.sweep", "schedule": 5.0, "options": {"expires": 15}},
@@ -276,6 +285,15 @@ PLANS: dict[str, tuple[int | None, int | None]] = {
 USAGE_FLUSH_SECONDS = env.integer("LATCHKEY_USAGE_FLUSH_SECONDS", 2)
 USAGE_HOURS_KEPT_DAYS = env.integer("LATCHKEY_USAGE_HOURS_KEPT_DAYS", 90, least=2)
 USAGE_DAYS_KEPT_DAYS = env.integer("LATCHKEY_USAGE_DAYS_KEPT_DAYS", 760, least=32)
+
+# Leaks: GitHub's public keys, as its JSON or as PEM; without them the address that they are fetched from. Every report
+# of a holder takes so long, whether or not there was anything to revoke.
+GITHUB_KEYS = env.text("LATCHKEY_GITHUB_KEYS")
+_github_keys_url = "https://api.github.com/meta/public_keys/secret_scanning" if PRODUCTION else ""
+GITHUB_KEYS_URL = env.text("LATCHKEY_GITHUB_KEYS_URL", _github_keys_url)
+LEAK_REPORT_SECONDS = 0.4
+# Names, addresses and browsers in the audit record are blanked after so many days; 0 keeps them. Events stay for ever.
+AUDIT_PERSONAL_KEPT_DAYS = env.integer("LATCHKEY_AUDIT_PERSONAL_KEPT_DAYS", 0)
 
 # --- Authorization server -----------------------------------------------------------------------------------------
 

@@ -28,6 +28,8 @@ urlpatterns = [
     path("c/<slug:slug>/usage/", include("keys.usage.urls")),
     path("c/<slug:slug>/tokens/", include("keys.management_urls")),
     path("c/<slug:slug>/servers/", include("keys.server_urls")),
+    path("", include("keys.leaks.urls")),
+    path("", include("keys.reviews.urls")),
     path("", include("portal.audit.urls")),
     path("staff/jobs/", include("portal.jobs.urls")),
     path("staff/", include("portal.staff.urls")),

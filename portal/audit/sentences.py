@@ -43,6 +43,8 @@ SUBJECTS: Final[dict[str, str | Promise]] = {
     "account": _l("Accounts"),
     "audit": _l("Audit record"),
     "job": _l("Jobs"),
+    "leak": _l("Leaks"),
+    "review": _l("Access reviews"),
 }
 
 SENTENCES: Final[dict[str, Sentence]] = {
@@ -94,6 +96,9 @@ SENTENCES: Final[dict[str, Sentence]] = {
     "account:factor_added": Sentence(_l("added a second factor to %(target)s"), "shield", GOOD),
     "account:factor_removed": Sentence(_l("removed a second factor from %(target)s"), "shield", WARNING),
     "audit:exported": Sentence(_l("exported the audit record as %(format)s"), "download"),
+    "leak:reported": Sentence(_l("reported %(target)s as leaked"), "alert", WARNING),
+    "leak:rule_changed": Sentence(_l("changed what happens to leaked tokens of %(target)s"), "settings"),
+    "review:approved": Sentence(_l("approved the access review of %(target)s"), "check", GOOD),
     "job:replayed": Sentence(_l("ran the failed task %(target)s again"), "refresh"),
     "job:dismissed": Sentence(_l("dismissed the failure of the task %(target)s"), "check"),
 }  # fmt: skip
