@@ -40,7 +40,7 @@ class Why(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What decides. `tools`: those that were called in the last 90 days; `is_key`: a connection has no value to rotate."""
+    """What decides. `tools`: those that were called in the last 90 days; connections have no value to rotate."""
 
     is_key: bool
     created_at: datetime

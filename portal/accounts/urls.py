@@ -8,5 +8,6 @@ from portal.accounts import views
 
 urlpatterns = [
     path("account/", views.account, name="account"),
+    path("account/delete/", views.delete, name="account_delete"),
     path("accounts/", include("allauth.urls")),
 ]

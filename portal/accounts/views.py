@@ -7,17 +7,22 @@ from typing import cast
 from allauth.mfa.utils import is_mfa_enabled
 from allauth.usersessions.models import UserSession
 from django.contrib import messages
+from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from portal.accounts.forms import NameForm
+from portal.accounts.erasure import erase_user, plan_for
+from portal.accounts.forms import DeleteAccountForm, NameForm
 from portal.accounts.models import User
+from portal.accounts.reauthentication import recent_sign_in_required
 from portal.accounts.services import change_name
 from portal.audit.actors import Actor
 from portal.companies.access import last_company
+from portal.companies.errors import CompanyError
 from portal.companies.selectors import user_memberships
 
 
@@ -42,3 +47,23 @@ def account(request: HttpRequest) -> HttpResponse:
             "has_second_factor": is_mfa_enabled(user),
         },
     )
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@recent_sign_in_required
+def delete(request: HttpRequest) -> HttpResponse:
+    """Delete the person's account: everything that names them is erased, and they are signed out."""
+    user = cast(User, request.user)
+    plan, form = plan_for(user), DeleteAccountForm(request.POST or None, user=user)
+    if request.method == "POST" and form.is_valid():
+        try:
+            erase_user(user=user, actor=Actor.user(user, request))
+        except CompanyError as error:
+            form.add_error(None, str(error.message))
+        else:
+            logout(request)
+            messages.success(request, _("Your account is deleted, and with it everything that named you."))
+            return redirect("landing")
+    last_company(request)
+    return render(request, "accounts/delete.html", {"form": form, "plan": plan})

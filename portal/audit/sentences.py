@@ -95,6 +95,8 @@ SENTENCES: Final[dict[str, Sentence]] = {
     "account:sessions_ended": Sentence(_l("ended other sessions of %(target)s"), "user", ENDED),
     "account:factor_added": Sentence(_l("added a second factor to %(target)s"), "shield", GOOD),
     "account:factor_removed": Sentence(_l("removed a second factor from %(target)s"), "shield", WARNING),
+    "account:erased": Sentence(_l("erased the personal data of %(target)s"), "trash", ENDED),
+    "audit:fault_found": Sentence(_l("found that the chain %(target)s does not verify"), "alert", WARNING),
     "audit:exported": Sentence(_l("exported the audit record as %(format)s"), "download"),
     "leak:reported": Sentence(_l("reported %(target)s as leaked"), "alert", WARNING),
     "leak:rule_changed": Sentence(_l("changed what happens to leaked tokens of %(target)s"), "settings"),
