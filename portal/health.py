@@ -2,8 +2,8 @@
 
 `/healthz/live` says that the process answers. `/healthz/ready` (and `/healthz/`) says whether it can serve: `ok`;
 `degraded` when everything works, more slowly or later (Redis or the worker is away, a task failed for good and waits
-for somebody at /staff/jobs/, or a regular one is late); `failing`, with 503, when it cannot (the database is away, or
-lacks a migration). Neither tells hosts, names or secrets.
+for somebody at /staff/jobs/, or a regular one is late), or when an audit chain does not verify; `failing`, with 503,
+when it cannot (the database is away, or lacks a migration). Neither tells hosts, names or secrets.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Report:
 
 
 def report() -> Report:
-    """Look at everything that this process needs. Costs three queries, and one round trip to Redis if there is one."""
+    """Look at everything that this process needs. Costs four queries, and one round trip to Redis if there is one."""
     components = {"database": _database()}
     if components["database"] == OK:
         components["migrations"] = _migrations()
@@ -50,6 +50,7 @@ def report() -> Report:
     components["worker"] = _worker()
     if components.get("migrations") == OK:
         components["jobs"] = _jobs()
+        components["audit"] = _audit()
     if failing:
         return Report(FAILING, components)
     return Report(OK if all(state == OK for state in components.values()) else DEGRADED, components)
@@ -148,6 +149,15 @@ def _jobs() -> str:
 
     try:
         return selectors.state()
+    except DatabaseError:
+        return "unknown"
+
+
+def _audit() -> str:
+    from portal.audit import verifying
+
+    try:
+        return "tampered" if verifying.has_fault() else OK
     except DatabaseError:
         return "unknown"
 

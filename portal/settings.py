@@ -70,6 +70,8 @@ INSTALLED_APPS = [
     "keys.policy",
     "keys.usage",
     "keys.oauth",
+    "keys.leaks",
+    "keys.reviews",
     "oauth2_provider",
     "allauth",
     "allauth.account",
@@ -179,6 +181,8 @@ CELERY_TASK_ROUTES: dict[str, Any] = {
     "webhooks.*": {"queue": "webhooks"},
     "keys.notices": {"queue": "mail"},
     "incidents.*": {"queue": "mail"},
+    "leaks.tell_owners": {"queue": "mail"},
+    "reviews.tell": {"queue": "mail"},
     "usage.*": {"queue": "usage"},
     "keys.tell_holder": {"queue": "mail"},
 }
@@ -190,6 +194,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "keys-purge": {"task": "keys.purge", "schedule": crontab(minute=35)},
     "companies-tidy": {"task": "companies.tidy", "schedule": crontab(minute="*/10"), "options": {"expires": 600}},
     "sign-ins-purge": {"task": "accounts.purge", "schedule": crontab(hour=4, minute=20)},
+    "leaks-tell-owners": {"task": "leaks.tell_owners", "schedule": 60.0, "options": {"expires": 60}},
+    "reviews-make": {"task": "reviews.make", "schedule": crontab(minute=25)},
+    "reviews-tell": {"task": "reviews.tell", "schedule": 300.0, "options": {"expires": 300}},
+    "audit-verify": {"task": "audit.verify", "schedule": 300.0, "options": {"expires": 300}},
+    "audit-erase-old": {"task": "audit.erase_old", "schedule": crontab(minute=55)},
     "jobs-purge": {"task": "jobs.purge", "schedule": crontab(hour=4, minute=5)},
     "usage-purge": {"task": "usage.purge", "schedule": crontab(hour=3, minute=50)},
     "staff-continue-runs": {"task": "staff.continue_runs", "schedule": 15.0, "options": {"expires": 30}},
@@ -292,6 +301,15 @@ PLANS: dict[str, tuple[int | None, int | None]] = {
 USAGE_FLUSH_SECONDS = env.integer("LATCHKEY_USAGE_FLUSH_SECONDS", 2)
 USAGE_HOURS_KEPT_DAYS = env.integer("LATCHKEY_USAGE_HOURS_KEPT_DAYS", 90, least=2)
 USAGE_DAYS_KEPT_DAYS = env.integer("LATCHKEY_USAGE_DAYS_KEPT_DAYS", 760, least=32)
+
+# Leaks: GitHub's public keys, as its JSON or as PEM; without them the address that they are fetched from. Every report
+# of a holder takes so long, whether or not there was anything to revoke.
+GITHUB_KEYS = env.text("LATCHKEY_GITHUB_KEYS")
+_github_keys_url = "https://api.github.com/meta/public_keys/secret_scanning" if PRODUCTION else ""
+GITHUB_KEYS_URL = env.text("LATCHKEY_GITHUB_KEYS_URL", _github_keys_url)
+LEAK_REPORT_SECONDS = 0.4
+# Names, addresses and browsers in the audit record are blanked after so many days; 0 keeps them. Events stay for ever.
+AUDIT_PERSONAL_KEPT_DAYS = env.integer("LATCHKEY_AUDIT_PERSONAL_KEPT_DAYS", 0)
 
 # --- Authorization server -----------------------------------------------------------------------------------------
 

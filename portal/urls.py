@@ -34,6 +34,8 @@ urlpatterns = [
     path("c/<slug:slug>/tokens/", include("keys.management_urls")),
     path("c/<slug:slug>/settings/keys/", include("keys.policy.urls")),
     path("c/<slug:slug>/servers/", include("keys.server_urls")),
+    path("", include("keys.leaks.urls")),
+    path("", include("keys.reviews.urls")),
     path("", include("portal.audit.urls")),
     path("staff/incidents/", include("portal.incidents.urls")),
     path("staff/jobs/", include("portal.jobs.urls")),

@@ -6,6 +6,7 @@ from django.views.decorators.csrf import csrf_exempt
 from keys.api import data, login, server, verify
 from keys.api.management import keys, reads, servers
 from keys.api.problems import no_such_address
+from keys.leaks import api as leaks
 
 urlpatterns = [
     path("keys/verify", verify.VerifyView.as_view(), name="verify"),
@@ -35,6 +36,8 @@ urlpatterns = [
     path("data/entities", data.EntitiesView.as_view(), name="data-entities"),
     path("data/services", data.ServicesView.as_view(), name="data-services"),
     path("data/system", data.SystemView.as_view(), name="data-system"),
+    path("leaks/github", leaks.GithubLeaksView.as_view(), name="leaks-github"),
+    path("leaks/report", leaks.ReportLeakView.as_view(), name="leaks-report"),
     path("", csrf_exempt(no_such_address)),
     path("<path:rest>", csrf_exempt(no_such_address)),
 ]

@@ -62,7 +62,7 @@ def read_question(data: Any) -> Question:
     return Question(key, data.get("tool"), address, data.get("client") or "")
 
 
-def json_response(value: dict[str, Any]) -> HttpResponse:
+def json_response(value: Any) -> HttpResponse:
     """`value` as JSON that nobody keeps."""
     response = HttpResponse(orjson.dumps(value), content_type="application/json")
     response.headers["Cache-Control"] = "no-store"

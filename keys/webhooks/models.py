@@ -24,7 +24,7 @@ class EventType(models.TextChoices):
     KEY_REVOKED = "key.revoked", _("A key was revoked")
     KEY_EXPIRING = "key.expiring", _("A key is about to expire")
     KEY_EXPIRED = "key.expired", _("A key expired")
-    KEY_LEAKED = "key.leaked", _("A key was found in public and revoked")
+    KEY_LEAKED = "key.leaked", _("A key was reported as leaked")
     COMPANY_ACTIVATED = "company.activated", _("The company became active")
     COMPANY_SUSPENDED = "company.suspended", _("The company was suspended")
     COMPANY_REACTIVATED = "company.reactivated", _("The company is active again")

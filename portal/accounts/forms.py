@@ -149,3 +149,21 @@ class NameForm(forms.Form):
     def clean_name(self) -> str:
         """The name, as names must be."""
         return clean_name(self.cleaned_data["name"])
+
+
+class DeleteAccountForm(forms.Form):
+    """The person types their own address: nobody deletes an account by a slip."""
+
+    confirm = forms.EmailField(
+        label=_("Type your e-mail address to confirm"), widget=forms.EmailInput(attrs={"autocomplete": "off"})
+    )
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.user = user
+
+    def clean_confirm(self) -> str:
+        """It must be the account's."""
+        if self.cleaned_data["confirm"].strip().lower() != self.user.email:
+            raise forms.ValidationError(_("This is not the address of this account."))
+        return self.user.email

@@ -11,5 +11,6 @@ urlpatterns = [
     path("account/sign-ins/", views.sign_in_list, name="sign_ins"),
     path("account/sessions/<int:session_id>/end/", views.end_session, name="end_session"),
     path("language/", views.language, name="language"),
+    path("account/delete/", views.delete, name="account_delete"),
     path("accounts/", include("allauth.urls")),
 ]

@@ -9,19 +9,24 @@ from allauth.usersessions.adapter import get_adapter as get_sessions_adapter
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from portal.accounts import sign_ins
-from portal.accounts.forms import NameForm
+from portal.accounts.erasure import erase_user, plan_for
+from portal.accounts.forms import DeleteAccountForm, NameForm
 from portal.accounts.models import User
+from portal.accounts.reauthentication import recent_sign_in_required
 from portal.accounts.services import change_language, change_name
 from portal.audit.actors import Actor
 from portal.companies.access import last_company
+from portal.companies.errors import CompanyError
 from portal.companies.selectors import user_memberships
 from portal.ui.views import YEAR, next_page
 
@@ -91,3 +96,23 @@ def language(request: HttpRequest) -> HttpResponse:
     else:
         response.delete_cookie(name)
     return response
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@recent_sign_in_required
+def delete(request: HttpRequest) -> HttpResponse:
+    """Delete the person's account: everything that names them is erased, and they are signed out."""
+    user = cast(User, request.user)
+    plan, form = plan_for(user), DeleteAccountForm(request.POST or None, user=user)
+    if request.method == "POST" and form.is_valid():
+        try:
+            erase_user(user=user, actor=Actor.user(user, request))
+        except CompanyError as error:
+            form.add_error(None, str(error.message))
+        else:
+            logout(request)
+            messages.success(request, _("Your account is deleted, and with it everything that named you."))
+            return redirect("landing")
+    last_company(request)
+    return render(request, "accounts/delete.html", {"form": form, "plan": plan})

@@ -26,7 +26,7 @@ class AuditEventAdmin(ReadOnlyAdmin):
 class AuditChainAdmin(ReadOnlyAdmin):
     """The ends of the chains."""
 
-    list_display = ["name", "length", "head"]
+    list_display = ["name", "length", "verified_at", "fault"]
     search_fields = ["=name"]
     ordering = ["name"]
-    fields = ["name", "length", "head"]
+    fields = ["name", "length", "head", "verified_at", "verified_number", "fault", "fault_at"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.db import models
 from django.utils import timezone
 
+NO_HASH = "0" * 64  # what the first event of a chain follows
+
 
 class ActorKind(models.TextChoices):
     """Who did it."""
@@ -17,11 +19,28 @@ class ActorKind(models.TextChoices):
 
 
 class AuditChain(models.Model):
-    """The end of one chain: a company's, or the platform's own. Its row is locked while an event is added."""
+    """The end of one chain: a company's, or the platform's own. Its row is locked while an event is added.
+
+    It also keeps what verifying it found (portal/audit/verifying.py): `verified_*` of the last whole walk, `walked_*`
+    of the walk that is under way. `fault` is empty while the chain holds.
+    """
 
     name = models.CharField(primary_key=True, max_length=12)
     length = models.PositiveBigIntegerField(default=0)
-    head = models.CharField(max_length=64, default="0" * 64)
+    head = models.CharField(max_length=64, default=NO_HASH)
+    verified_at = models.DateTimeField(null=True, blank=True)
+    # Defaults of the database: the version before these columns goes on adding chains while it is updated.
+    verified_number = models.PositiveBigIntegerField(default=0, db_default=0)
+    walked_number = models.PositiveBigIntegerField(default=0, db_default=0)
+    walked_hash = models.CharField(max_length=64, default=NO_HASH, db_default=NO_HASH)
+    fault = models.CharField(max_length=200, blank=True, default="", db_default="")
+    fault_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["verified_at"], name="audit_chain_to_verify"),
+            models.Index(fields=["name"], name="audit_chain_faulty", condition=~models.Q(fault="")),
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.length})"

@@ -47,6 +47,8 @@ SUBJECTS: Final[dict[str, str | Promise]] = {
     "incident": _l("Incidents"),
     "revocation": _l("Revocations by rule"),
     "staff": _l("Staff"),
+    "leak": _l("Leaks"),
+    "review": _l("Access reviews"),
 }
 
 SENTENCES: Final[dict[str, Sentence]] = {
@@ -111,7 +113,12 @@ SENTENCES: Final[dict[str, Sentence]] = {
     "account:factor_added": Sentence(_l("added a second factor to %(target)s"), "shield", GOOD),
     "account:factor_removed": Sentence(_l("removed a second factor from %(target)s"), "shield", WARNING),
     "account:recovery_code_used": Sentence(_l("used a recovery code of %(target)s"), "shield", WARNING),
+    "account:erased": Sentence(_l("erased the personal data of %(target)s"), "trash", ENDED),
+    "audit:fault_found": Sentence(_l("found that the chain %(target)s does not verify"), "alert", WARNING),
     "audit:exported": Sentence(_l("exported the audit record as %(format)s"), "download"),
+    "leak:reported": Sentence(_l("reported %(target)s as leaked"), "alert", WARNING),
+    "leak:rule_changed": Sentence(_l("changed what happens to leaked tokens of %(target)s"), "settings"),
+    "review:approved": Sentence(_l("approved the access review of %(target)s"), "check", GOOD),
     "job:replayed": Sentence(_l("ran the failed task %(target)s again"), "refresh"),
     "job:dismissed": Sentence(_l("dismissed the failure of the task %(target)s"), "check"),
     "incident:opened": Sentence(_l("opened the incident %(target)s"), "alert", WARNING),

@@ -13,7 +13,7 @@ from django.db import connection
 from django.utils import timezone
 
 from portal.audit.actors import Actor
-from portal.audit.models import AuditChain, AuditEvent
+from portal.audit.models import NO_HASH, AuditChain, AuditEvent
 from portal.logs import redact, request_id
 
 if TYPE_CHECKING:
@@ -128,30 +128,57 @@ class ChainReport:
         return not self.fault
 
 
-def verify_chain(name: str) -> ChainReport:
-    """Walk the chain `name` from its beginning, holding every hash against its event.
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """How far a walk along a chain came: the number and hash of the last event that holds; `ended`: at its end."""
 
-    Up to the end that it has now: what is added meanwhile is no fault, and nobody has to wait for the walk.
-    """
+    number: int
+    hash: str
+    fault: str = ""
+    ended: bool = False
+
+
+def verify_chain(name: str) -> ChainReport:
+    """Walk the chain `name` from its beginning, holding every hash against its event."""
     chain = AuditChain.objects.filter(name=name).first() or AuditChain(name=name)
-    head, number = "0" * 64, 0
-    events = AuditEvent.objects.filter(chain=name, number__lte=chain.length).order_by("number")
+    walk = walk_chain(chain, Walk(0, NO_HASH))
+    return ChainReport(name, walk.number, walk.fault)
+
+
+def walk_chain(chain: AuditChain, start: Walk, most: int | None = None) -> Walk:
+    """Walk along `chain` from `start`, at most `most` events, holding every hash against its event.
+
+    Up to the end that the chain has now: what is added meanwhile is no fault, and nobody has to wait for the walk.
+    """
+    head, number = start.hash, start.number
+    last = chain.length if most is None else min(chain.length, number + most)
+    events = AuditEvent.objects.filter(chain=chain.name, number__gt=number, number__lte=last).order_by("number")
     for event in events.iterator(chunk_size=2000):
-        number += 1
-        if event.number != number:
-            return ChainReport(name, number - 1, f"event {number} is missing")
-        erased = not event.personal_salt
-        if (
-            event.previous_hash != head
-            or event.hash != event_hash(event)
-            or (not erased and event.personal_digest != _personal_digest(event))
-        ):
-            return ChainReport(name, number - 1, f"event {number} was changed")
-        head = event.hash
+        if event.number != number + 1:
+            return Walk(number, head, f"event {number + 1} is missing", True)
+        if event.previous_hash != head or event.hash != event_hash(event) or not _personal_holds(event):
+            return Walk(number, head, f"event {number + 1} was changed", True)
+        number, head = event.number, event.hash
+    if number < last:
+        return Walk(number, head, f"events after {number} are missing", True)
     if number < chain.length:
-        return ChainReport(name, number, f"events after {number} are missing")
+        return Walk(number, head)
+    fault = ""
     if head != chain.head:
-        return ChainReport(name, number, "its end is not the one that was noted")
-    if not chain.length and AuditEvent.objects.filter(chain=name).exists():
-        return ChainReport(name, 0, "its end was not noted")
-    return ChainReport(name, number)
+        fault = "its end is not the one that was noted"
+    elif AuditEvent.objects.filter(chain=chain.name, number__gt=number).exists() and _is_still(chain):
+        fault = "its end was not noted"
+    return Walk(number, head, fault, True)
+
+
+def _is_still(chain: AuditChain) -> bool:
+    """Whether nothing was added to the chain since it was read."""
+    length = AuditChain.objects.filter(name=chain.name).values_list("length", flat=True).first() or 0
+    return length == chain.length
+
+
+def _personal_holds(event: AuditEvent) -> bool:
+    """Whether the personal columns are those of the event, or were erased: all of them, and their salt."""
+    if event.personal_salt:
+        return event.personal_digest == _personal_digest(event)
+    return not any(getattr(event, name) for name in _PERSONAL)

@@ -31,14 +31,23 @@ class ChainState:
 
 
 def chain_state(name: str, *, now: bool = False) -> ChainState:
-    """The state of the chain `name`; `now` verifies it whatever its length and whatever is remembered."""
-    length = AuditChain.objects.filter(name=name).values_list("length", flat=True).first() or 0
+    """The state of the chain `name`: what the daily walk or a look of this page found, whichever was later.
+
+    `now` verifies it whatever its length and whatever is remembered; so does a short chain that nobody walked yet.
+    """
+    chain = AuditChain.objects.filter(name=name).first() or AuditChain(name=name)
     place = f"audit-chain:{name}"
     found: ChainState | None = None if now else cache.get(place)
+    if (
+        chain.verified_at
+        and not now
+        and (found is None or (found.checked_at or chain.verified_at) <= chain.verified_at)
+    ):
+        return ChainState(chain.length, chain.verified_number, chain.fault, chain.verified_at)
     if found is None:
-        if not now and length > INLINE:
-            return ChainState(length)
+        if not now and chain.length > INLINE:
+            return ChainState(chain.length)
         report = verify_chain(name)
-        found = ChainState(length, report.verified, report.fault, timezone.now())
+        found = ChainState(chain.length, report.verified, report.fault, timezone.now())
         cache.set(place, found, REMEMBERED)
-    return ChainState(length, found.verified, found.fault, found.checked_at)
+    return ChainState(chain.length, found.verified, found.fault, found.checked_at)

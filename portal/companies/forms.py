@@ -132,7 +132,9 @@ class SecurityForm(forms.Form):
 class CloseForm(forms.Form):
     """The company's name, typed: closing is not done by a slip."""
 
-    name = forms.CharField(label=_("Type the company’s name"), max_length=120, widget=forms.TextInput({"autocomplete": "off"}))
+    name = forms.CharField(
+        label=_("Type the company’s name"), max_length=120, widget=forms.TextInput({"autocomplete": "off"})
+    )
 
     def __init__(self, *args: Any, company: Company, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

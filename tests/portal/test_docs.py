@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -59,3 +60,17 @@ def test_commands_of_the_readme_exist():
 def test_the_pictures_are_those_that_the_command_takes():
     there = {path.stem for path in (ROOT / "docs" / "screens").glob("*.png")}
     assert there == screens.CHOSEN
+
+
+def test_the_rule_for_gitleaks_finds_tokens_and_passes_over_what_is_allowed():
+    rule = tomllib.loads((ROOT / "examples" / "scanners" / "gitleaks.toml").read_text())["rules"][0]
+    allowed = rule["allowlists"][0]["regexes"]
+    for kind in tokens.Kind:
+        text = tokens.generate(kind).text
+        found = re.search(rule["regex"], f'export KEY="{text}"')
+        assert found and found[rule["secretGroup"]] == text
+        assert any(word in text for word in rule["keywords"])
+        assert not any(re.search(pattern, text) for pattern in allowed)
+    for text in ("lk_live_short", "sk_live_" + "a" * 51, "lk_live_" + "a" * 12 + "_" + "b" * 37):
+        assert not re.search(rule["regex"], text)
+    assert any(re.search(pattern, f"{text}  # latchkey:allow") for pattern in allowed)

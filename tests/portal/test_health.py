@@ -43,7 +43,7 @@ def test_all_is_well_when_the_database_answers_and_the_worker_was_seen(client: C
         body = response.json()
         assert body["status"] == "ok"
         assert body["version"] == configured.VERSION
-        assert body["components"] == {"database": "ok", "migrations": "ok", "worker": "ok", "jobs": "ok"}
+        assert body["components"] == {"database": "ok", "migrations": "ok", "worker": "ok", "jobs": "ok", "audit": "ok"}
         assert "no-store" in response["Cache-Control"]
 
 
@@ -102,9 +102,9 @@ def test_a_migration_to_be_applied_is_503(client: Client, monkeypatch: pytest.Mo
 
 
 @pytest.mark.django_db
-def test_readiness_costs_three_queries(client: Client, django_assert_num_queries: Any):
+def test_readiness_costs_four_queries(client: Client, django_assert_num_queries: Any):
     client.get("/healthz/ready")
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(4):
         client.get("/healthz/ready")
 
 

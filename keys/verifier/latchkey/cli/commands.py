@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from latchkey.cli import output
+from latchkey.cli import output, scan
 from latchkey.cli.api import NOT_AUTHENTICATED, REFUSED, UNAVAILABLE, Api, CommandError, from_environment, secret_in
 from latchkey.cli.snippets import CLIENTS, variable
 from latchkey.sync import Verifier
@@ -104,6 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     verify.set_defaults(run=_verify)
     whoami = commands.add_parser("whoami", parents=[common], help="who a key of the portal's own MCP server is")
     whoami.set_defaults(run=_whoami)
+    scan.add_to(commands, common)
     return parser
 
 
