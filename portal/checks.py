@@ -17,6 +17,7 @@ from django.middleware.security import SecurityMiddleware
 from django.utils.module_loading import import_string
 
 from portal import env
+from portal.metrics.listener import is_loopback
 
 DEMO_EMAIL = "test@example.com"
 
@@ -57,6 +58,13 @@ def problems() -> list[str]:
         found.append(
             "DATABASE_URL is not set: set postgres://user:password@host/name, or, for one machine, "
             "sqlite:////folder/latchkey.sqlite3."
+        )
+    if settings.METRICS_TOKEN and len(settings.METRICS_TOKEN) < 32:
+        found.append("LATCHKEY_METRICS_TOKEN can be guessed: make one with openssl rand -hex 32.")
+    if settings.METRICS_PORT and not settings.METRICS_TOKEN and not is_loopback(settings.METRICS_HOST):
+        found.append(
+            f"LATCHKEY_METRICS_HOST is {settings.METRICS_HOST}, where others read the metrics: set "
+            "LATCHKEY_METRICS_TOKEN too, or leave it at 127.0.0.1."
         )
     if not settings.EMAIL_HOST:
         found.append("LATCHKEY_SMTP_HOST is not set: without mail nobody can confirm an address or reset a password.")

@@ -7,6 +7,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from keys.api.verify import VerifyView
 from keys.oauth import connect
 from portal import health, mailbox, overview, views
+from portal.metrics.views import metrics
 from portal.ui import views as ui_views
 
 urlpatterns = [
@@ -15,6 +16,7 @@ urlpatterns = [
     path("healthz/", health.ready, name="health"),
     path("healthz/ready", health.ready, name="health_ready"),
     path("healthz/live", health.live, name="health_live"),
+    path("metrics", metrics, name="metrics"),
     path("api/v1/", include("keys.api.urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="api-schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="api-schema"), name="api-docs"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -17,9 +18,12 @@ from django.core.handlers.exception import convert_exception_to_response  # noqa
 from django.core.handlers.wsgi import WSGIHandler  # noqa: E402
 from django.utils.module_loading import import_string  # noqa: E402
 
+from portal import metrics  # noqa: E402
 from portal.checks import refuse_unsafe_production  # noqa: E402
+from portal.metrics import sharing  # noqa: E402
 
 refuse_unsafe_production()
+sharing.share("web")
 
 
 class MachineHandler(WSGIHandler):
@@ -42,6 +46,10 @@ machines = MachineHandler()
 
 
 def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-    """The API's addresses to `machines`, all others to `pages`."""
-    answering = machines if environ.get("PATH_INFO", "").startswith("/api/v1/") else pages
-    return answering(environ, start_response)
+    """The API's addresses to `machines`, all others to `pages`; each counted with the time that it took."""
+    path = environ.get("PATH_INFO", "")
+    kind = "page" if not path.startswith("/api/v1/") else "verify" if path == "/api/v1/keys/verify" else "api"
+    began = time.perf_counter()
+    response = (pages if kind == "page" else machines)(environ, start_response)
+    metrics.observe("latchkey_request_seconds", time.perf_counter() - began, kind, str(response.status_code))
+    return response
