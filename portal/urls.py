@@ -17,6 +17,7 @@ urlpatterns = [
     path("healthz/ready", health.ready, name="health_ready"),
     path("healthz/live", health.live, name="health_live"),
     path("metrics", metrics, name="metrics"),
+    path(".well-known/security.txt", views.security_txt, name="security_txt"),
     path("api/v1/", include("keys.api.urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="api-schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="api-schema"), name="api-docs"),
