@@ -1,7 +1,10 @@
 # syntax=docker/dockerfile:1
 # One image for web, worker, beat, the MCP server and one-shot commands; docker-compose.yml says which runs what.
 
-FROM python:3.13-slim AS build
+# By tag here, so that a build gets the distribution's corrections; by digest where you build what you ship:
+# docker build --build-arg PYTHON_IMAGE=python:3.13-slim@sha256:… . (docs/operations.md, "The image").
+ARG PYTHON_IMAGE=python:3.13-slim
+FROM ${PYTHON_IMAGE} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/venv
 COPY requirements.lock .
@@ -21,7 +24,7 @@ RUN LATCHKEY_ENV=production LATCHKEY_SECRET_KEY=build \
     /opt/venv/bin/python manage.py collectstatic --noinput \
     && /opt/venv/bin/python -m compileall -q portal keys
 
-FROM python:3.13-slim
+FROM ${PYTHON_IMAGE}
 RUN useradd --system --uid 10001 --home-dir /data --create-home --shell /usr/sbin/nologin latchkey
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \

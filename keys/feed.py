@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from keys import hotstore
 from keys.models import FeedEvent, FeedHead, Key
+from portal import metrics
 
 KEPT = timedelta(days=1)
 MOST_EVENTS = 1000
@@ -84,12 +85,14 @@ def read(server_id: str, after: str | None) -> Page:
     rows = list(
         FeedEvent.objects.filter(server_id=server_id, number__gt=int(after), number__lte=head)
         .order_by("number")
-        .values_list("number", "key_id", "company_id")[: MOST_EVENTS + 1]
+        .values_list("number", "key_id", "company_id", "at")[: MOST_EVENTS + 1]
     )
+    if rows:
+        metrics.observe("latchkey_feed_lag_seconds", max(0.0, (timezone.now() - rows[0][3]).total_seconds()))
     if len(rows) > MOST_EVENTS:
         return Page(str(head), [{"all": True}])
     events: list[dict[str, str | bool]] = []
-    for _number, key_id, company_id in rows:
+    for _number, key_id, company_id, _at in rows:
         events.append({"key_id": key_id} if key_id else {"company_id": company_id} if company_id else {"all": True})
     return Page(str(head), events)
 

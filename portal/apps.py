@@ -10,7 +10,10 @@ class PortalConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the checks, and make our Celery application the one that tasks are sent through."""
-        from portal import celery, checks
+        from portal import celery, checks, reporting, tracing
+        from portal.metrics import receivers  # noqa: F401  (connects them)
 
         celery.app.set_default()
         checks.register()
+        reporting.start()
+        tracing.start()

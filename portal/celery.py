@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from celery import Celery
-from celery.signals import beat_init, celeryd_init
+from celery.signals import beat_init, before_task_publish, celeryd_init, task_postrun, task_prerun
 from kombu.entity import Exchange, Queue
 from kombu.transport import TRANSPORT_ALIASES
+
+from portal.logs import request_id
 
 TRANSPORT_ALIASES["filesystem"] = "portal.file_queue:Transport"
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
@@ -17,6 +20,10 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 app = Celery("latchkey")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+# The header that carries the id of the request that sent a task, so that the worker's log lines can be found by it.
+REQUEST_ID_HEADER = "latchkey_request_id"
+_served: dict[str, Any] = {}
 
 
 @app.on_after_configure.connect
@@ -49,3 +56,26 @@ def _refuse_unsafe_production(**_: Any) -> None:
         refuse_unsafe_production()
     except ImproperlyConfigured as error:
         raise SystemExit(str(error)) from error
+
+
+@before_task_publish.connect
+def _send_request_id(headers: dict[str, Any] | None = None, **_: Any) -> None:
+    """Name the request that sends a task; a task that sends another passes on what it was given."""
+    if headers is not None and request_id.get():
+        headers[REQUEST_ID_HEADER] = request_id.get()
+
+
+@task_prerun.connect
+def _take_request_id(task_id: str = "", task: Any = None, **_: Any) -> None:
+    """Log under the id of the request that sent the task; under the task's own if the schedule did."""
+    if task is not None and not task.request.is_eager:
+        given = getattr(task.request, REQUEST_ID_HEADER, None)
+        _served[task_id] = request_id.set(str(given) if given else task_id)
+
+
+@task_postrun.connect
+def _leave_request_id(task_id: str = "", **_: Any) -> None:
+    """The task is over. A thread may have changed in between: then nothing is to be put back."""
+    if (token := _served.pop(task_id, None)) is not None:
+        with suppress(ValueError):
+            request_id.reset(token)

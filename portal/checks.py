@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,7 +18,9 @@ from django.middleware.security import SecurityMiddleware
 from django.utils.module_loading import import_string
 
 from portal import env
+from portal.metrics.listener import is_loopback
 
+_CONTACT = re.compile(r"(mailto:)?[^@\s]+@[^@\s]+|https://\S+").fullmatch
 DEMO_EMAIL = "test@example.com"
 
 
@@ -58,6 +61,15 @@ def problems() -> list[str]:
             "DATABASE_URL is not set: set postgres://user:password@host/name, or, for one machine, "
             "sqlite:////folder/latchkey.sqlite3."
         )
+    if settings.SECURITY_CONTACT and not _CONTACT(settings.SECURITY_CONTACT):
+        found.append("LATCHKEY_SECURITY_CONTACT is no address: use a mail address or an https:// page.")
+    if settings.METRICS_TOKEN and len(settings.METRICS_TOKEN) < 32:
+        found.append("LATCHKEY_METRICS_TOKEN can be guessed: make one with openssl rand -hex 32.")
+    if settings.METRICS_PORT and not settings.METRICS_TOKEN and not is_loopback(settings.METRICS_HOST):
+        found.append(
+            f"LATCHKEY_METRICS_HOST is {settings.METRICS_HOST}, where others read the metrics: set "
+            "LATCHKEY_METRICS_TOKEN too, or leave it at 127.0.0.1."
+        )
     if not settings.EMAIL_HOST:
         found.append("LATCHKEY_SMTP_HOST is not set: without mail nobody can confirm an address or reset a password.")
     return found
@@ -83,6 +95,13 @@ def production(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[checks
     found: list[checks.CheckMessage] = [checks.Error(text, id="latchkey.E002") for text in problems()]
     if has_demo_data():
         found.append(checks.Error(_DEMO_DATA, id="latchkey.E003"))
+    if not settings.SECURITY_CONTACT:
+        found.append(
+            checks.Info(
+                "LATCHKEY_SECURITY_CONTACT is not set: who finds a weakness is told nowhere whom to write to.",
+                id="latchkey.I001",
+            )
+        )
     if not settings.REDIS_URL:
         found.append(checks.Warning("REDIS_URL is not set: run one web process only.", id="latchkey.W001"))
     if settings.HTTPS and not settings.TRUSTED_PROXY_COUNT:

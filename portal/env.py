@@ -39,7 +39,7 @@ def boolean(name: str, default: bool) -> bool:
 
 def integer(name: str, default: int, least: int = 0) -> int:
     """`name` as a whole number of at least `least`."""
-    value = text(name, str(default))
+    value = text(name) or str(default)
     if not value.isdigit() or int(value) < least:
         raise ImproperlyConfigured(f"{name} is {value!r}: use a whole number of at least {least}.")
     return int(value)

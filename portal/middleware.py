@@ -28,6 +28,7 @@ GetResponse = Callable[[HttpRequest], HttpResponse]
 MACHINE_PATHS = (
     "/api/v1/",
     "/healthz/",
+    "/metrics",
     "/.well-known/",
     "/oauth/token",
     "/oauth/register",

@@ -442,7 +442,16 @@ if HTTPS:
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     SECURE_HSTS_PRELOAD = True
     SECURE_SSL_REDIRECT = True
-    SECURE_REDIRECT_EXEMPT = [r"^healthz/"]
+    SECURE_REDIRECT_EXEMPT = [r"^healthz/", r"^metrics$"]
+
+# --- Figures, traces, error reports -------------------------------------------------------------------------------
+
+METRICS_TOKEN = env.text("LATCHKEY_METRICS_TOKEN")
+METRICS_PORT = env.integer("LATCHKEY_METRICS_PORT", 0)
+METRICS_HOST = env.text("LATCHKEY_METRICS_HOST") or "127.0.0.1"
+SENTRY_DSN = env.text("SENTRY_DSN")
+TRACES_TO = env.text("OTEL_EXPORTER_OTLP_ENDPOINT")
+SECURITY_CONTACT = env.text("LATCHKEY_SECURITY_CONTACT")
 
 # --- Logs ---------------------------------------------------------------------------------------------------------
 

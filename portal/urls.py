@@ -8,6 +8,7 @@ from keys.api.verify import VerifyView
 from keys.oauth import connect
 from portal import health, mailbox, overview, views
 from portal.ui import mail_views
+from portal.metrics.views import metrics
 from portal.ui import views as ui_views
 
 urlpatterns = [
@@ -16,6 +17,8 @@ urlpatterns = [
     path("healthz/", health.ready, name="health"),
     path("healthz/ready", health.ready, name="health_ready"),
     path("healthz/live", health.live, name="health_live"),
+    path("metrics", metrics, name="metrics"),
+    path(".well-known/security.txt", views.security_txt, name="security_txt"),
     path("api/v1/", include("keys.api.urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="api-schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="api-schema"), name="api-docs"),

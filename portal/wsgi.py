@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -21,11 +22,14 @@ from django.urls import resolve  # noqa: E402
 from django.utils.log import log_response  # noqa: E402
 from django.utils.module_loading import import_string  # noqa: E402
 
+from portal import metrics  # noqa: E402
 from portal.checks import refuse_unsafe_production  # noqa: E402
+from portal.metrics import sharing  # noqa: E402
 
 VERIFY = "/api/v1/keys/verify"
 
 refuse_unsafe_production()
+sharing.share("web")
 
 
 class MachineHandler(WSGIHandler):
@@ -77,8 +81,18 @@ verify = VerifyHandler()
 
 
 def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-    """The API's addresses to `machines`, the question about a key to `verify`, all others to `pages`."""
+    """The API's addresses to `machines`, the question about a key to `verify`, all others to `pages`.
+
+    Each is counted with the time that it took.
+    """
     path = environ.get("PATH_INFO", "")
     if path == VERIFY and environ["REQUEST_METHOD"] == "POST":
-        return verify(environ, start_response)
-    return (machines if path.startswith("/api/v1/") else pages)(environ, start_response)
+        kind, handler = "verify", verify
+    elif path.startswith("/api/v1/"):
+        kind, handler = "api", machines
+    else:
+        kind, handler = "page", pages
+    began = time.perf_counter()
+    response = handler(environ, start_response)
+    metrics.observe("latchkey_request_seconds", time.perf_counter() - began, kind, str(response.status_code))
+    return response

@@ -16,6 +16,7 @@ import hiredis
 from django.conf import settings
 
 from keys.hotstore.scripts import SCRIPTS
+from portal import metrics
 
 TIMEOUT_SECONDS = 0.1
 AWAY_SECONDS = 1.0
@@ -132,6 +133,7 @@ def failed() -> None:
     global _away_until
     _away_until = time.monotonic() + AWAY_SECONDS
     _own.connection = None
+    metrics.add("latchkey_hotstore_failures_total")
 
 
 def forget_connections() -> None:

@@ -17,6 +17,7 @@ from keys.hotstore import connection, scripts
 from keys.hotstore.connection import Connection, RedisAway
 from keys.limits import Limits, Permit, limiter, limits_of, month_ends, month_of, permit_of
 from keys.records import CredentialRecord, KeyRecord
+from portal import metrics
 
 TTL_SECONDS: Final = 2
 LEASE_SECONDS: Final = 1
@@ -63,6 +64,7 @@ def ask(credential: tokens.Token, key: tokens.Token) -> Hit | Miss | None:
     """The records of `credential` and `key` with a permit, in one round trip. None: no Redis, or it is away."""
     redis = _redis()
     if redis is None:
+        metrics.add("latchkey_hotstore_lookups_total", "off")
         return None
     prefix = redis.prefix
     bucket, month = _bucket_names(prefix, key.id, time.time())
@@ -77,7 +79,9 @@ def ask(credential: tokens.Token, key: tokens.Token) -> Hit | Miss | None:
         answer = redis.send(command)[0]
     except RedisAway:
         connection.failed()
+        metrics.add("latchkey_hotstore_lookups_total", "off")
         return None
+    metrics.add("latchkey_hotstore_lookups_total", "hit" if answer[0] == 1 else "miss")
     if answer[0] == 1:
         return Hit(_credential(answer[1]), _key(answer[2]), answer[3], float(answer[4]), int(answer[5]))
     return Miss(credential.id, key.id, prefix, *answer[1:])

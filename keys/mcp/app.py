@@ -8,7 +8,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx
-from latchkey import AsyncVerifier
 from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
@@ -23,6 +22,7 @@ from keys.mcp.gate import Gate, LenientEndpoint, StrictEndpoint
 from keys.mcp.growerp import BASE, Surface
 from keys.mcp.guard import Guard
 from keys.mcp.login import SignIn, auth_prompt
+from keys.mcp.metrics import CountingVerifier, Meter
 from keys.mcp.portal_api import PortalAPI
 from keys.mcp.server import build_server
 
@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 def create_app(config: Config, transport: httpx.AsyncBaseTransport | None = None) -> ASGIApp:
     """The application for one process. `transport`: how its own reads reach the portal, if not over the network."""
     portal = PortalAPI(config.portal_url, config.server_credential, transport)
-    verifier = AsyncVerifier(config.portal_url, config.server_credential)
+    meter = Meter(config.metrics_token)
+    verifier = CountingVerifier(config.portal_url, config.server_credential)
+    verifier.meter = meter
     sessions = StreamableHTTPSessionManager(
         app=build_server(portal),
         json_response=True,
@@ -64,13 +66,14 @@ def create_app(config: Config, transport: httpx.AsyncBaseTransport | None = None
             ),
             *Surface(config, gate, sign_in, protocol_metadata).routes(),
             *discovery.routes(config),
+            *meter.routes(),
         ],
         exception_handlers={HTTPException: _http_error, Exception: _internal_error},
         lifespan=lifespan,
     )
     # A redirect to the spelling without a slash would lose the body or the key: the guard takes both for one address.
     application.router.redirect_slashes = False
-    return Guard(application, config)
+    return Guard(application, config, meter)
 
 
 async def _http_error(_request: Request, error: Any) -> Response:

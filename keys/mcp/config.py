@@ -31,6 +31,7 @@ class Config:
     max_body_bytes: int = 1024 * 1024
     production: bool = False
     log_level: str = "INFO"
+    metrics_token: str = field(default="", repr=False)
 
     @property
     def mcp_url(self) -> str:
@@ -65,6 +66,7 @@ class Config:
             origins=frozenset(_words(environ, "LATCHKEY_MCP_ORIGINS")),
             production=production,
             log_level=_text(environ, "LATCHKEY_LOG_LEVEL", "INFO").upper(),
+            metrics_token=_text(environ, "LATCHKEY_METRICS_TOKEN"),
         )
 
 

@@ -11,10 +11,13 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
+from latchkey.context import request_id as request_id_sent_along
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, Response
 
+from keys.mcp import logs
 from keys.mcp.config import LOOPBACK, Config
+from keys.mcp.metrics import Meter
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -27,6 +30,7 @@ REQUEST_ID: Final = "latchkey.request_id"
 CLIENT_IP: Final = "latchkey.client_ip"
 KEY_ID: Final = "latchkey.key_id"
 _KEY_IN_URL = re.compile(r"lk_(live|test|srv|mgt|oat|ort)_|(^|[?&])(api_?key|access_token|x-api-key)=", re.IGNORECASE)
+_VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{8,64}").fullmatch
 _CORS_HEADERS = "Authorization, api_key, X-API-Key, Content-Type, MCP-Protocol-Version, Mcp-Method, Mcp-Name"
 
 
@@ -37,7 +41,8 @@ class Guard:
     (MCP, transports: "Servers MUST validate the Origin header"). Discovery documents are for everyone.
     """
 
-    def __init__(self, app: ASGIApp, config: Config) -> None:
+    def __init__(self, app: ASGIApp, config: Config, meter: Meter) -> None:
+        self._meter = meter
         self._app, self._limit, self._proxies = app, config.max_body_bytes, config.trusted_proxies
         own = {urlsplit(config.public_url).netloc.lower()}
         # A loopback name cannot be rebound: health checks of a container or a supervisor come by it, whatever the port.
@@ -52,7 +57,11 @@ class Guard:
             return
         scope["path"] = scope["path"].rstrip("/") or "/"  # one resource, with or without a slash at its end
         started, status = time.perf_counter(), 500
-        scope[REQUEST_ID] = request_id = secrets.token_hex(8)
+        given = Headers(scope=scope).get("x-request-id", "")
+        scope[REQUEST_ID] = request_id = given if _VALID_REQUEST_ID(given) else secrets.token_hex(8)
+        # For the log lines of this request, and for the portal, which is asked under the same id.
+        logs.request_id.set(request_id)
+        request_id_sent_along.set(request_id)
         scope[CLIENT_IP] = client_address(scope, self._proxies)
         origin = Headers(scope=scope).get("origin", "")
         allowed_origin = origin if origin and self._origin_is_ours(origin) else ""
@@ -76,16 +85,17 @@ class Guard:
             await self._app(scope, _replay(body, receive), answer)
         finally:
             # Supervisors ask for health every few seconds: that is worth no line in the usual log.
+            seconds = time.perf_counter() - started
+            self._meter.request(scope, status, seconds)
             access_log.log(
                 logging.DEBUG if scope["path"].endswith("/health") else logging.INFO,
-                "%s %r %s %.0f ms key=%s ip=%s [%s]",
+                "%s %r %s %.0f ms key=%s ip=%s",
                 scope["method"],
                 scope["path"][:200] if not _KEY_IN_URL.search(scope["path"]) else "[key in address]",
                 status,
-                (time.perf_counter() - started) * 1000,
+                seconds * 1000,
                 scope.get(KEY_ID, "-"),
                 scope[CLIENT_IP],
-                request_id,
             )
 
     def _refusal(self, scope: Scope, origin: str, allowed_origin: str) -> Response | None:

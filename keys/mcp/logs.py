@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import re
+from contextvars import ContextVar
 from typing import Any, Final
 
+request_id: ContextVar[str] = ContextVar("request_id", default="")
 _TOKEN: Final = re.compile(r"(lk_[a-z]{3,4}_[0-9A-Za-z]{12})_[0-9A-Za-z]+")
 
 
@@ -27,7 +29,8 @@ class LineFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The record as one line, its traceback (if any) below."""
         message = record.getMessage().replace("\r", "\\r").replace("\n", "\\n")
-        line = f"{self.formatTime(record, '%H:%M:%S')} {record.levelname} {record.name} {message}"
+        suffix = f" [{request_id.get()}]" if request_id.get() else ""
+        line = f"{self.formatTime(record, '%H:%M:%S')} {record.levelname} {record.name} {message}{suffix}"
         return f"{line}\n{record.exc_text}" if record.exc_text else line
 
 
@@ -42,6 +45,8 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        if request_id.get():
+            entry["request_id"] = request_id.get()
         if record.exc_text:
             entry["exception"] = record.exc_text
         return json.dumps(entry, ensure_ascii=False)

@@ -7,6 +7,7 @@ import time
 from typing import Any, Final
 
 import httpx
+from latchkey.context import request_headers
 
 from keys.mcp import VERSION
 
@@ -85,6 +86,7 @@ class PortalAPI:
         return now <= self._healthy_until
 
     async def _ask(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        options["headers"] = {**options.get("headers", {}), **request_headers()}
         try:
             answer = await self._client.request(method, path, **options)
         except httpx.HTTPError as error:

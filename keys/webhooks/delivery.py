@@ -17,6 +17,7 @@ from django.utils import timezone
 from keys.webhooks import endpoints, outgoing, signing
 from keys.webhooks.errors import AddressUnusable
 from keys.webhooks.models import Attempt, Delivery, DeliveryState, Endpoint, Failure, OffReason
+from portal import metrics
 from portal.audit.actors import SYSTEM
 from portal.logs import redact
 
@@ -67,6 +68,7 @@ def attempt(delivery_id: str) -> Outcome | None:
         return None
     delivery = Delivery.objects.select_related("event", "endpoint").get(pk=delivery_id)
     outcome = request(delivery)
+    metrics.add("latchkey_webhook_attempts_total", outcome.failure.value if outcome.failure else "delivered")
     _settle(delivery, outcome)
     return outcome
 

@@ -113,6 +113,21 @@ def test_containers_run_without_rights_they_do_not_need(services: dict[str, Any]
     assert all("${LATCHKEY_PUBLISH:-127.0.0.1}" in port for name in ("web", "mcp") for port in services[name]["ports"])
 
 
+def test_metrics_are_for_who_has_the_token_and_the_workers_port_stays_inside(services: dict[str, Any]):
+    for name in ("web", "worker", "mcp"):
+        assert services[name]["environment"]["LATCHKEY_METRICS_TOKEN"] == "${LATCHKEY_METRICS_TOKEN:-}", name
+    worker = services["worker"]
+    assert worker["environment"]["LATCHKEY_METRICS_PORT"] == "${LATCHKEY_METRICS_TOKEN:+9100}"
+    assert "ports" not in worker
+
+
+def test_the_image_can_be_pinned_by_digest_and_every_image_names_its_version(services: dict[str, Any]):
+    assert re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE) == ["${PYTHON_IMAGE}"] * 2
+    assert re.search(r"^ARG PYTHON_IMAGE=python:3\.\d+-slim$", DOCKERFILE, re.MULTILINE)
+    for name in ("postgres", "redis"):
+        assert re.fullmatch(r"\w+:\d+(\.\d+)*-alpine", services[name]["image"])
+
+
 def test_the_worker_runs_the_queue_and_beat_alone_the_schedule(services: dict[str, Any]):
     assert "--beat" not in services["worker"]["command"]
     assert services["beat"]["command"][-6:].count("beat") == 1

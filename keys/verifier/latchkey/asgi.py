@@ -8,7 +8,7 @@ from typing import Any
 
 from latchkey import credentials, jsonrpc, verdicts
 from latchkey.aio import AsyncVerifier
-from latchkey.context import serving
+from latchkey.context import named, serving
 from latchkey.core import digest
 from latchkey.metadata import Resource
 from latchkey.tokens import is_key, is_missing
@@ -88,7 +88,8 @@ class KeyMiddleware:
             await self.app(scope, receive, send)
             return
         try:
-            key, verdict, receive = await self._admit(scope, receive)
+            with named(_headers(scope)("x-request-id") or ""):
+                key, verdict, receive = await self._admit(scope, receive)
         except _Refused as refused:
             if scope["type"] == "websocket":
                 await receive()

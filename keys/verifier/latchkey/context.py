@@ -2,11 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
 from latchkey.verdicts import Verdict
+
+# The id of the request that is being served, sent along as `X-Request-Id`: the portal's log lines, audit events and
+# verdicts then bear it. Set it in your own middleware; text that is no plain id is not sent.
+request_id: ContextVar[str] = ContextVar("latchkey_request_id", default="")
+_PLAIN_ID = re.compile(r"[A-Za-z0-9_.-]{8,64}").fullmatch
+
+
+def request_headers() -> dict[str, str]:
+    """The headers that name the present request to the portal; none outside one."""
+    identifier = request_id.get()
+    return {"X-Request-Id": identifier} if _PLAIN_ID(identifier) else {}
+
+
+@contextmanager
+def named(identifier: str) -> Iterator[None]:
+    """While inside, the request is called `identifier`, unless it has a name already."""
+    token = request_id.set(request_id.get() or identifier)
+    try:
+        yield
+    finally:
+        request_id.reset(token)
+
 
 _current: ContextVar[tuple[bytes, Verdict] | None] = ContextVar("latchkey_verdict", default=None)
 

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 
 from latchkey import portal, verdicts
+from latchkey.context import request_headers
 from latchkey.core import Core, sha256
 from latchkey.store import Name
 from latchkey.verdicts import Verdict, refusal
@@ -79,7 +80,7 @@ class Verifier(Core):
                 time.sleep(portal.pause(attempt))
             stamp, started = self._store.stamp(), self._clock()
             try:
-                response = self._client.post(portal.VERIFY, json=body)
+                response = self._client.post(portal.VERIFY, json=body, headers=request_headers())
             except portal.RETRIED_ERRORS:
                 continue
             except httpx.HTTPError:

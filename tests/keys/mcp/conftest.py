@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -118,6 +119,13 @@ def config(portal: Portal) -> Config:
 @pytest.fixture
 def http(config: Config) -> Iterator[httpx.Client]:
     """An HTTP client of the server under test."""
+    with served(config) as client:
+        yield client
+
+
+@contextmanager
+def served(config: Config) -> Iterator[httpx.Client]:
+    """A server with `config`, and an HTTP client of it."""
     server = uvicorn.Server(
         uvicorn.Config(create_app(config), host="127.0.0.1", port=0, log_config=None, access_log=False)
     )

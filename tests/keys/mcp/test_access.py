@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.keys.mcp.conftest import Portal
+from keys.mcp.config import Config
+from tests.keys.mcp.conftest import Portal, served
 
 MCP, PROTOCOL = "/mcp", "/rest/s1/mcp/protocol"
 VERIFY = "/api/v1/keys/verify"
@@ -208,3 +210,33 @@ def test_a_body_that_is_no_message_is_400(http: httpx.Client, portal: Portal, pa
 
 COMPANY = {"id": "c", "name": "C", "slug": "c"}
 USER = {"id": "u", "name": "U", "email": "u@example.com"}
+
+
+def test_the_portal_is_asked_under_the_id_of_the_request(
+    http: httpx.Client, portal: Portal, caplog: pytest.LogCaptureFixture
+):
+    for given, taken in (("request-1234", True), ("bad id\t!", False), ("x" * 80, False)):
+        answer = call(http, MCP, "tools/list", {"Authorization": f"Bearer {portal.key()}", "X-Request-Id": given})
+        named = answer.headers["X-Request-Id"]
+        assert (named == given) is taken
+        asked = [headers for path, _body, headers in portal.asked if path == VERIFY]
+        assert asked[-1]["X-Request-Id"] == named
+
+
+def test_metrics_are_for_who_knows_the_token(portal: Portal, config: Config):
+    with served(replace(config, metrics_token="a-token-for-metrics")) as http:
+        key = portal.key(cache_seconds=30)
+        for _ in range(2):
+            call(http, MCP, "tools/list", {"Authorization": f"Bearer {key}"})
+        call(http, MCP, "tools/list")
+        assert http.get("/metrics").status_code == 404
+        assert http.get("/metrics", headers={"Authorization": "Bearer wrong"}).status_code == 404
+        text = http.get("/metrics", headers={"Authorization": "Bearer a-token-for-metrics"}).text
+    assert 'latchkey_mcp_request_seconds_count{status="200"} 2.0' in text
+    assert 'latchkey_mcp_request_seconds_count{status="401"} 1.0' in text
+    assert 'latchkey_mcp_questions_total{by="portal"}' in text
+    assert "lk_" not in text
+
+
+def test_without_a_token_there_are_no_metrics(http: httpx.Client):
+    assert http.get("/metrics", headers={"Authorization": "Bearer x"}).status_code == 404
