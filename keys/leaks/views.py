@@ -74,7 +74,7 @@ def company_leaks(request: CompanyRequest, slug: str) -> HttpResponse:
     return render(request, "leaks/company.html", {"form": form, "page": page, "rows": rows, "helps": helps})
 
 
-@staff_page
+@staff_page("staff:view")
 @require_safe
 def staff_leaks(request: HttpRequest) -> HttpResponseBase:
     """What leaked, of all companies; searched by visible part, id, name or company."""

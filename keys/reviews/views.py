@@ -107,7 +107,7 @@ def export(request: CompanyRequest, slug: str, review_id: str) -> HttpResponseBa
     return response
 
 
-@staff_page
+@staff_page("staff:view")
 @require_safe
 def staff_reviews(request: HttpRequest) -> HttpResponseBase:
     """How many reviews are open, by month, and which for the longest."""
