@@ -62,6 +62,13 @@ class AddressInvalid(LifecycleError):
     default = _("Use addresses or CIDR ranges, such as 203.0.113.0/24 or 2001:db8::/32.")
 
 
+class LimitBeyondPlan(LifecycleError):
+    """A member asks for more calls than the company's plan gives: only staff can give more."""
+
+    code = "limit_beyond_plan"
+    default = _("Your plan does not allow this many calls. Choose fewer, or leave it empty for the plan's own limit.")
+
+
 class NotUsable(LifecycleError):
     """The key is expired or revoked: it can only be looked at."""
 

@@ -18,13 +18,16 @@ from keys.errors import (
     AlreadyRotated,
     CompanyInactive,
     LifetimeInvalid,
+    LimitBeyondPlan,
     NotUsable,
     ScopeBeyondRights,
     ScopeUnknown,
     ServerUnavailable,
 )
+from keys.limits import limits_of
 from keys.models import CredentialState, Key, McpServer
 from keys.webhooks.models import EventType
+from portal.audit.models import ActorKind
 from portal.audit.services import Target, record, record_many
 from portal.companies.models import Company, Membership
 from portal.companies.roles import may
@@ -58,7 +61,7 @@ def create_key(
 
     `scopes` as keys/scopes.py; `expires_at` None: never; `allowed_ips`: CIDR ranges, none: any address; limits None:
     the plan's. Raises CompanyInactive, ServerUnavailable, ScopeUnknown, ScopeBeyondRights, LifetimeInvalid,
-    AddressInvalid.
+    AddressInvalid, LimitBeyondPlan.
     """
     company = Company.objects.select_for_update().get(pk=company.pk)
     if not company.is_active:
@@ -66,6 +69,7 @@ def create_key(
     _check_server(server, company)
     if expires_at is not None and not timezone.now() < expires_at <= timezone.now() + LONGEST_LIFE:
         raise LifetimeInvalid
+    _check_limits(company, {"per_minute": per_minute, "per_month": per_month}, actor)
     key, token = _new_value(
         company=company,
         server=server,
@@ -143,7 +147,7 @@ def end_overlap(*, key: Key, actor: Actor) -> Key:
 def update_key(*, key: Key, actor: Actor, **changes: Any) -> Key:
     """Change `name`, `scopes`, `allowed_ips`, `per_minute` or `per_month` of a key in use; others stay.
 
-    Raises NotUsable, ScopeUnknown, ScopeBeyondRights, AddressInvalid; TypeError for any other field.
+    Raises NotUsable, ScopeUnknown, ScopeBeyondRights, AddressInvalid, LimitBeyondPlan; TypeError for any other field.
     """
     if unknown := changes.keys() - {"name", "scopes", "allowed_ips", "per_minute", "per_month"}:
         raise TypeError(f"update_key cannot change {', '.join(sorted(unknown))}")
@@ -160,6 +164,7 @@ def update_key(*, key: Key, actor: Actor, **changes: Any) -> Key:
         changes["name"] = changes["name"].strip()
     before = {field: getattr(key, field) for field in changes}
     changed = {field: value for field, value in changes.items() if before[field] != value}
+    _check_limits(key.company, changed, actor)
     if changed:
         for field, value in changed.items():
             setattr(key, field, value)
@@ -169,6 +174,17 @@ def update_key(*, key: Key, actor: Actor, **changes: Any) -> Key:
         feed.publish([feed.Forget(key.server_id, key_id=key.pk)])
         events.tell(EventType.KEY_UPDATED, [key], changed=sorted(changed))
     return key
+
+
+def _check_limits(company: Company, wanted: dict[str, Any], actor: Actor) -> None:
+    """Raises LimitBeyondPlan if `wanted` has more calls than the plan gives, unless the operator's staff give them."""
+    if actor.kind == ActorKind.STAFF:
+        return
+    plan = limits_of(company.plan, None, None)
+    if plan.per_minute is not None and (wanted.get("per_minute") or 0) > plan.per_minute:
+        raise LimitBeyondPlan(_("The plan allows %(number)s calls a minute at most.") % {"number": plan.per_minute})
+    if plan.per_month is not None and (wanted.get("per_month") or 0) > plan.per_month:
+        raise LimitBeyondPlan(_("The plan allows %(number)s calls a month at most.") % {"number": plan.per_month})
 
 
 @transaction.atomic

@@ -49,6 +49,7 @@ SENTENCES: Final[dict[str, Sentence]] = {
     "company:created": Sentence(_l("created the company %(target)s"), "building", GOOD),
     "company:activated": Sentence(_l("activated the company %(target)s"), "check", GOOD),
     "company:updated": Sentence(_l("changed the company %(target)s"), "settings"),
+    "company:plan_changed": Sentence(_l("gave %(target)s the plan %(plan)s instead of %(old_plan)s"), "settings"),
     "company:suspended": Sentence(_l("suspended the company %(target)s"), "alert", ENDED),
     "company:reactivated": Sentence(_l("reactivated the company %(target)s"), "check", GOOD),
     "company:closed": Sentence(_l("closed the company %(target)s"), "x", ENDED),
@@ -184,6 +185,8 @@ def _values(event: AuditEvent) -> _Facts:
         old_role=_role(data.get("old_role")),
         fields=", ".join(str(field).replace("_", " ") for field in fields) or REDACTED,
         format=str(data.get("format", REDACTED)).upper(),
+        plan=str(data.get("plan", REDACTED)).capitalize(),
+        old_plan=str(data.get("old_plan", REDACTED)).capitalize(),
     )
 
 

@@ -21,7 +21,8 @@ def test_every_column_is_read_alike(company, server, owner, server_token):
     now = timezone.now()
     Key.objects.filter(pk=key.pk).update(
         name='Zoë\'s "key"', allowed_ips=["10.0.0.0/8", "2001:db8::/32"], expires_at=now + timedelta(days=1),
-        overlap_ends_at=now + timedelta(hours=1), revoked_at=now, revoked_reason="Lost", per_minute=7, per_month=900_000,
+        overlap_ends_at=now + timedelta(hours=1), revoked_at=now, revoked_reason="Lost", per_minute=7,
+        per_month=900_000,
     )  # fmt: skip
     credential, record = fetch(tokens.parse(server_token).id, key.pk)
     assert record == fetch_keys([key.pk])[key.pk]
