@@ -125,7 +125,7 @@ def fetch(credential_id: str, key_id: str) -> Found:
             database.ensure_connection()
         if database.vendor == "sqlite":
             return _fetch_sqlite(database.connection, credential_id, key_id)
-        return _found(_row_of_postgres(database.connection, credential_id, key_id))
+        return _found(_one_row(database.connection, credential_id, key_id))
     except (DjangoDatabaseError, psycopg.Error, sqlite3.Error) as error:
         # A connection that broke is closed, so that the next request opens a new one.
         if not database.in_atomic_block:
@@ -158,9 +158,17 @@ def _fetch_sqlite(driver: sqlite3.Connection, credential_id: str, key_id: str) -
         _unchanged.version = version
     found = _unchanged.rows.get((credential_id, key_id))
     if found is None:
-        found = _found(driver.execute(_SQLITE, (key_id, credential_id)).fetchone())
+        found = _found(_one_row(driver, credential_id, key_id))
         _unchanged.rows[credential_id, key_id] = found
     return found
+
+
+def _one_row(driver: Any, credential_id: str, key_id: str) -> Sequence[Any] | None:
+    """The row that the database has, asked by its driver."""
+    if isinstance(driver, sqlite3.Connection):
+        row: Sequence[Any] | None = driver.execute(_SQLITE, (key_id, credential_id)).fetchone()
+        return row
+    return _row_of_postgres(driver, credential_id, key_id)
 
 
 class _Prepared(threading.local):

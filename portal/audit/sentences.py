@@ -161,7 +161,7 @@ def action_choices() -> list[tuple[str, Any]]:
     groups: dict[str, list[tuple[str, str]]] = {}
     for action, entry in SENTENCES.items():
         subject = action.partition(":")[0]
-        values = dict.fromkeys(("role", "old_role", "fields", "format"), "…") | {"target": "…"}
+        values = dict.fromkeys(("role", "old_role", "fields", "format", "plan", "old_plan"), "…") | {"target": "…"}
         text = (str(entry.text) % values).rstrip(": …")
         groups.setdefault(subject, []).append((action, text[:1].upper() + text[1:]))
     return [
