@@ -198,7 +198,7 @@ def main() -> int:
         bench = Bench(Path(folder), options.quick, sizes)
         try:
             bench.start()
-            bench.measure(options.rounds or (1 if options.quick else 5), options.seconds or (1 if options.quick else 3))
+            bench.measure(options.rounds or (1 if options.quick else 4), options.seconds or (1 if options.quick else 3))
             cached = verifier.measure(Path(folder), bench.environment, 1.0 if options.quick else 3.0)
         finally:
             bench.stop()

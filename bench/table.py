@@ -45,31 +45,34 @@ def show(targets: Sequence[Target], cached: Cached, skipped: Sequence[str], mark
 
 
 def goals(targets: Sequence[Target], cached: Cached) -> list[str]:
-    """Each goal with what was measured."""
+    """Each goal with what was measured, and whether it was reached."""
     rates = {target.name: target.middle().rate for target in targets}
-    bare = rates[BARE]
     peers = {name: rate for name, rate in rates.items() if name.startswith("django")}
-    lines = []
+    lines = ["", "Goals:"]
     for engine in ("SQLite", "PostgreSQL"):
         for with_redis in (False, True):
             name = ours(engine, "1 k", with_redis)
             if f"{name}, warm" not in rates:
                 continue
             warm = rates[f"{name}, warm"]
-            fastest = max((rate for peer, rate in peers.items() if engine in peer), default=0)
             batch = next(rate * 100 for peer, rate in rates.items() if peer.startswith(f"{name}, batch"))
-            line = f"{name}: {warm / bare:.2f} of the bare view (goal 0.60)"
-            if fastest:
-                line += f", {warm / fastest:.1f} times the fastest peer (goal 2)"
-            line += f", a batch {batch / warm:.1f} times a single key (goal 5)"
+            lines.append(_goal(name, "of the bare Django view", warm / rates[BARE], 0.60))
+            if fastest := max((rate for peer, rate in peers.items() if peer.endswith(engine)), default=0):
+                lines.append(_goal(name, "times the fastest Django peer", warm / fastest, 2))
+            lines.append(_goal(name, "times single keys, in batches", batch / warm, 5))
             large = ours(engine, "1 M", with_redis)
-            for kind in ("warm", "cold"):
-                if f"{large}, {kind}" in rates:
-                    cost = rates[f"{name}, {kind}"] / rates[f"{large}, {kind}"]
-                    line += f"; 1 M keys cost {cost:.2f} of 1 k, {kind} (goal 1.15)"
-            lines.append(f"- {line}.")
-    lines.append(f"- Verifier: {cached.rate:,.0f}/s (goal 200,000), {cached.p99:.1f} µs at p99 (goal 50).")
+            if f"{large}, warm" in rates:
+                cost = warm / rates[f"{large}, warm"]
+                lines.append(_goal(name, "the cost at 1 M keys", cost, 1.15, most=True))
+    lines.append(_goal("Verifier", "thousand remembered verdicts/s on a core", cached.rate / 1000, 200))
+    lines.append(_goal("Verifier", "µs at p99 for a tool call", cached.p99, 50, most=True))
     return lines
+
+
+def _goal(who: str, what: str, measured: float, wanted: float, *, most: bool = False) -> str:
+    reached = measured <= wanted if most else measured >= wanted
+    sign, said = ("≤" if most else "≥"), ("reached" if reached else "NOT reached")
+    return f"- {who}: {measured:,.2f} {what} (goal {sign} {wanted:g}): {said}"
 
 
 def _plain(rows: Sequence[tuple[str, ...]]) -> list[str]:

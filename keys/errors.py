@@ -69,6 +69,13 @@ class LabelInvalid(LifecycleError):
     default = _("A key can have at most 5 labels.")
 
 
+class LimitBeyondPlan(LifecycleError):
+    """A member asks for more calls than the company's plan gives: only staff can give more."""
+
+    code = "limit_beyond_plan"
+    default = _("Your plan does not allow this many calls. Choose fewer, or leave it empty for the plan's own limit.")
+
+
 class NotUsable(LifecycleError):
     """The key is expired or revoked: it can only be looked at."""
 

@@ -16,7 +16,13 @@ from keys.models import Key
 from keys.webhooks.endpoints import delete_endpoint
 from portal.audit.actors import Actor
 from portal.companies.models import Company, CompanyState, Membership
-from portal.companies.signals import company_finalised, company_state_changed, member_removed, role_changed
+from portal.companies.signals import (
+    company_finalised,
+    company_state_changed,
+    member_removed,
+    plan_changed,
+    role_changed,
+)
 
 if TYPE_CHECKING:
     from portal.accounts.models import User
@@ -29,6 +35,12 @@ def company_changed(sender: Any, company: Company, actor: Actor, **kwargs: Any) 
         ids = company.keys.filter(revoked_at=None).values_list("pk", flat=True)
         services.revoke_keys(key_ids=ids, reason="The company was closed", actor=actor)
         handover.revoke_tokens(company=company, user=None, reason="The company was closed", actor=actor)
+    feed.publish_company(company.pk)
+
+
+@receiver(plan_changed, dispatch_uid="keys.plan_changed")
+def limits_changed(sender: Any, company: Company, **kwargs: Any) -> None:
+    """The limits of the new plan count from now on: nobody goes on with those that were kept."""
     feed.publish_company(company.pk)
 
 

@@ -18,6 +18,7 @@ from keys.errors import (
     AlreadyRotated,
     CompanyInactive,
     LifetimeInvalid,
+    LimitBeyondPlan,
     NotAllowed,
     NotUsable,
     ScopeBeyondRights,
@@ -25,9 +26,11 @@ from keys.errors import (
     ServerUnavailable,
 )
 from keys.labels import checked_labels, to_text
+from keys.limits import limits_of
 from keys.models import CredentialState, Key, McpServer
 from keys.policy.selectors import capped_expiry, check_expiry, policy_of
 from keys.webhooks.models import EventType
+from portal.audit.models import ActorKind
 from portal.audit.services import Target, record, record_many
 from portal.companies.models import Company, Membership
 from portal.companies.roles import may
@@ -63,8 +66,8 @@ def create_key(
 
     `scopes` as keys/scopes.py; `expires_at` None: never; `allowed_ips`: CIDR ranges, empty: any address, None: what the
     company's policy says; limits None: the plan's; `labels` as keys/labels.py. Raises CompanyInactive,
-    ServerUnavailable, ScopeUnknown, ScopeBeyondRights, LifetimeInvalid, AddressInvalid, LabelInvalid; NotAllowed if the
-    company lets others make keys, or asks the member for a second factor.
+    ServerUnavailable, ScopeUnknown, ScopeBeyondRights, LifetimeInvalid, AddressInvalid, LimitBeyondPlan, LabelInvalid;
+    NotAllowed if the company lets others make keys, or asks the member for a second factor.
     """
     company = Company.objects.select_for_update().get(pk=company.pk)
     if not company.is_active:
@@ -74,6 +77,7 @@ def create_key(
     check_expiry(company, expires_at)
     if expires_at is not None and not timezone.now() < expires_at <= timezone.now() + LONGEST_LIFE:
         raise LifetimeInvalid
+    _check_limits(company, {"per_minute": per_minute, "per_month": per_month}, actor)
     key, token = _new_value(
         company=company,
         server=server,
@@ -157,7 +161,8 @@ def end_overlap(*, key: Key, actor: Actor) -> Key:
 def update_key(*, key: Key, actor: Actor, **changes: Any) -> Key:
     """Change `name`, `scopes`, `allowed_ips`, `per_minute`, `per_month` or `labels` of a key in use; others stay.
 
-    Raises NotUsable, ScopeUnknown, ScopeBeyondRights, AddressInvalid, LabelInvalid; TypeError for any other field.
+    Raises NotUsable, ScopeUnknown, ScopeBeyondRights, AddressInvalid, LimitBeyondPlan, LabelInvalid; TypeError for any
+    other field.
     """
     if unknown := changes.keys() - {"name", "scopes", "allowed_ips", "per_minute", "per_month", "labels"}:
         raise TypeError(f"update_key cannot change {', '.join(sorted(unknown))}")
@@ -176,6 +181,7 @@ def update_key(*, key: Key, actor: Actor, **changes: Any) -> Key:
         changes["labels"] = checked_labels(changes["labels"])
     before = {field: getattr(key, field) for field in changes}
     changed = {field: value for field, value in changes.items() if before[field] != value}
+    _check_limits(key.company, changed, actor)
     if changed:
         columns = {field: value for field, value in changed.items() if field != "labels"}
         if "labels" in changed:
@@ -189,6 +195,17 @@ def update_key(*, key: Key, actor: Actor, **changes: Any) -> Key:
         events.tell(EventType.KEY_UPDATED, [key], changed=sorted(changed))
         alerts.tell_holders([event], [key], actor)
     return key
+
+
+def _check_limits(company: Company, wanted: dict[str, Any], actor: Actor) -> None:
+    """Raises LimitBeyondPlan if `wanted` has more calls than the plan gives, unless the operator's staff give them."""
+    if actor.kind == ActorKind.STAFF:
+        return
+    plan = limits_of(company.plan, None, None)
+    if plan.per_minute is not None and (wanted.get("per_minute") or 0) > plan.per_minute:
+        raise LimitBeyondPlan(_("The plan allows %(number)s calls a minute at most.") % {"number": plan.per_minute})
+    if plan.per_month is not None and (wanted.get("per_month") or 0) > plan.per_month:
+        raise LimitBeyondPlan(_("The plan allows %(number)s calls a month at most.") % {"number": plan.per_month})
 
 
 @transaction.atomic

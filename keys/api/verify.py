@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import time
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -69,6 +72,15 @@ def json_response(value: Any) -> HttpResponse:
     return response
 
 
+def with_limit(response: HttpResponse, verdict: dict[str, Any]) -> HttpResponse:
+    """Say the key's limit in headers too, to be passed on (IETF draft-ietf-httpapi-ratelimit-headers)."""
+    if limit := verdict.get("rate_limit"):
+        left = datetime.fromisoformat(limit["reset_at"]).timestamp() - time.time()
+        response.headers["RateLimit-Policy"] = f'"key";q={limit["limit"]}'
+        response.headers["RateLimit"] = f'"key";r={limit["remaining"]};t={max(1, math.ceil(left))}'
+    return response
+
+
 @extend_schema(tags=["verification"])
 class VerifyView(APIView):
     """Is this key good for this?"""
@@ -78,8 +90,8 @@ class VerifyView(APIView):
 
     @extend_schema(
         operation_id="verify_key",
-        description="Whether a key is good for the MCP server that asks. Always 200 for a verdict, good or bad.\n\n"
-        + CODES,
+        description="Whether a key is good for the MCP server that asks. Always 200 for a verdict, good or bad. "
+        "`RateLimit` and `RateLimit-Policy` say the key's limit as `rate_limit` does.\n\n" + CODES,
         request=QuestionSerializer,
         responses={200: VerdictSerializer, **PROBLEMS},
     )
@@ -104,7 +116,8 @@ class VerifyView(APIView):
             if request.content_type != "application/json":
                 return problems.problem(415, "Send the body as application/json.")
             question = read_question(read_json(request.body))
-            return json_response(verification.verify(credential, question, request_id=request.request_id))  # type: ignore[attr-defined]
+            verdict = verification.verify(credential, question, request_id=request.request_id)  # type: ignore[attr-defined]
+            return with_limit(json_response(verdict), verdict)
         except NotAuthenticated as error:
             throttling.note_failure(request)
             return problems.exception_handler(error, {})

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Sum
 from django.utils import timezone
 
 from keys import hotstore
@@ -82,11 +81,19 @@ def _see(rows: list[list[Any]]) -> None:
 def used_by_keys(key_ids: Collection[str], now: float) -> dict[str, int]:
     """How many valid verdicts each key had in the calendar month (UTC) of `now`, as far as they are written.
 
-    Keys without any are left out. One query.
+    Keys without any are left out. One query, by hand: it stands on the hot path of a key that was not seen lately.
     """
+    if not key_ids:
+        return {}
     beginning = _moment(now).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    rows = UsageDay.objects.filter(key_id__in=key_ids, period__gte=beginning, code__in=_USED)
-    return dict(rows.values_list("key_id").annotate(total=Sum("count")))
+    marks, codes = (", ".join(["%s"] * len(values)) for values in (key_ids, _USED))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT key_id, SUM(count) FROM {UsageDay._meta.db_table} "  # noqa: S608
+            f"WHERE key_id IN ({marks}) AND period >= %s AND code IN ({codes}) GROUP BY key_id",
+            [*key_ids, connection.ops.adapt_datetimefield_value(beginning), *_USED],
+        )
+        return {key_id: int(total) for key_id, total in cursor.fetchall()}
 
 
 def purge(now: datetime | None = None) -> int:

@@ -55,6 +55,7 @@ SENTENCES: Final[dict[str, Sentence]] = {
     "company:created": Sentence(_l("created the company %(target)s"), "building", GOOD),
     "company:activated": Sentence(_l("activated the company %(target)s"), "check", GOOD),
     "company:updated": Sentence(_l("changed the company %(target)s"), "settings"),
+    "company:plan_changed": Sentence(_l("gave %(target)s the plan %(plan)s instead of %(old_plan)s"), "settings"),
     "company:suspended": Sentence(_l("suspended the company %(target)s"), "alert", ENDED),
     "company:reactivated": Sentence(_l("reactivated the company %(target)s"), "check", GOOD),
     "company:closed": Sentence(_l("closed the company %(target)s"), "x", ENDED),
@@ -199,7 +200,7 @@ def action_choices() -> list[tuple[str, Any]]:
     groups: dict[str, list[tuple[str, str]]] = {}
     for action, entry in SENTENCES.items():
         subject = action.partition(":")[0]
-        values = dict.fromkeys(("role", "old_role", "fields", "format"), "…") | {"target": "…"}
+        values = dict.fromkeys(("role", "old_role", "fields", "format", "plan", "old_plan"), "…") | {"target": "…"}
         text = (str(entry.text) % values).rstrip(": …")
         groups.setdefault(subject, []).append((action, text[:1].upper() + text[1:]))
     return [
@@ -223,6 +224,8 @@ def _values(event: AuditEvent) -> _Facts:
         old_role=_role(data.get("old_role")),
         fields=", ".join(str(field).replace("_", " ") for field in fields) or REDACTED,
         format=str(data.get("format", REDACTED)).upper(),
+        plan=str(data.get("plan", REDACTED)).capitalize(),
+        old_plan=str(data.get("old_plan", REDACTED)).capitalize(),
     )
 
 

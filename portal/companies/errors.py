@@ -22,6 +22,12 @@ class WrongState(CompanyError):
     default = _("The company's state does not allow this. Load the page again to see its state.")
 
 
+class PlanUnknown(CompanyError):
+    """No plan of settings.PLANS."""
+
+    default = _("There is no such plan. Choose one of the list.")
+
+
 class LastOwner(CompanyError):
     """A company always has an owner."""
 

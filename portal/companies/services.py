@@ -7,16 +7,31 @@ import unicodedata
 from typing import TYPE_CHECKING, Any
 
 from allauth.mfa.utils import is_mfa_enabled
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.text import slugify
 
 from portal.audit.models import ActorKind
 from portal.audit.services import Target, record
-from portal.companies.errors import AlreadyMember, LastOwner, NoHeir, NotAllowed, SecondFactorMissing, WrongState
+from portal.companies.errors import (
+    AlreadyMember,
+    LastOwner,
+    NoHeir,
+    NotAllowed,
+    PlanUnknown,
+    SecondFactorMissing,
+    WrongState,
+)
 from portal.companies.models import Company, CompanyState, Membership
 from portal.companies.roles import Role
-from portal.companies.signals import company_state_changed, company_updated, member_removed, role_changed
+from portal.companies.signals import (
+    company_state_changed,
+    company_updated,
+    member_removed,
+    plan_changed,
+    role_changed,
+)
 from portal.ids import new_id
 from portal.names import clean_company_name
 
@@ -98,6 +113,22 @@ def close_company(*, company: Company, actor: Actor) -> Company:
     company = _locked(company, CompanyState.PENDING, CompanyState.ACTIVE, CompanyState.SUSPENDED)
     company.state, company.closed_at = CompanyState.CLOSED, timezone.now()
     return _changed(company, "company:closed", actor)
+
+
+@transaction.atomic
+def change_plan(*, company: Company, plan: str, actor: Actor) -> Company:
+    """Give the company another plan: its keys' limits. Raises PlanUnknown; WrongState if it is closed."""
+    if plan not in settings.PLANS:
+        raise PlanUnknown
+    company = _locked(company, CompanyState.PENDING, CompanyState.ACTIVE, CompanyState.SUSPENDED)
+    old, company.plan = company.plan, plan
+    if old == plan:
+        return company
+    company.save(update_fields=["plan"])
+    facts = {"plan": plan, "old_plan": old}
+    record("company:plan_changed", actor=actor, company=company, target=_target(company), data=facts)
+    plan_changed.send(sender=Company, company=company, actor=actor)
+    return company
 
 
 @transaction.atomic

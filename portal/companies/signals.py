@@ -11,6 +11,9 @@ company_state_changed = Signal()
 # a second factor or no longer does.
 company_updated = Signal()
 
+# Sent with sender=Company, company, actor: the company has another plan, and its keys other limits.
+plan_changed = Signal()
+
 # Sent with sender=Company, company, actor: a closed company's time to come back is over.
 company_finalised = Signal()
 

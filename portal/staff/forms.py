@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from django import forms
+from django.conf import settings
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.utils.translation import gettext_lazy as _
 
 from keys.models import CredentialState
@@ -156,6 +158,38 @@ class RevokeManyForm(RevokeUnderForm):
         if self.cleaned_data["confirm"] != self.number:
             raise forms.ValidationError(_("These are %(number)s keys."), params={"number": self.number})
         return self.number
+
+
+class PlanForm(forms.Form):
+    """Which plan a company has: the limits of its keys."""
+
+    plan = forms.ChoiceField(label=_("Plan"), widget=forms.RadioSelect)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["plan"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = [(name, _plan_label(name, *limits)) for name, limits in settings.PLANS.items()]
+
+
+def _plan_label(name: str, per_minute: int | None, per_month: int | None) -> str:
+    if per_minute is None or per_month is None:
+        return str(_("%(plan)s: without limit")) % {"plan": name.capitalize()}
+    words = _("%(plan)s: %(minute)s calls a minute and %(month)s a month for each key")
+    return str(words) % {"plan": name.capitalize(), "minute": intcomma(per_minute), "month": intcomma(per_month)}
+
+
+class LimitsForm(forms.Form):
+    """Limits of one key, which may be more than its company's plan gives."""
+
+    per_minute = forms.IntegerField(
+        label=_("Calls a minute"), required=False, min_value=1, max_value=100_000,
+        help_text=_("Empty: the limit of the company's plan."),
+    )  # fmt: skip
+    per_month = forms.IntegerField(
+        label=_("Calls a month"), required=False, min_value=1, max_value=1_000_000_000,
+        help_text=_("Empty: the limit of the company's plan."),
+    )  # fmt: skip
 
 
 class ConfirmForm(forms.Form):

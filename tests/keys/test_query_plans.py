@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import pytest
 from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.urls import URLResolver, get_resolver
 
-from keys.models import Key
+from keys.management import create_token
+from keys.models import Key, ManagementScope
+from portal.audit.actors import Actor
 from portal.companies.models import Company
 
 pytestmark = pytest.mark.django_db
@@ -75,6 +79,71 @@ def test_pages_of_staff(filled, staff_client, page):
     assert response.status_code == 200
     assert queries(context) < 20
     assert not whole_tables(context)
+
+
+def addresses(patterns, prefix: str = "") -> Iterator[str]:
+    """Every route of the portal."""
+    for pattern in patterns:
+        route = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            yield from addresses(pattern.url_patterns, route)
+        else:
+            yield route
+
+
+def pages(start: str, **values: str) -> list[str]:
+    """The routes below `start`, filled in; those that need what is not given left out."""
+    found = []
+    for route in addresses(get_resolver().url_patterns):
+        filled_in = re.sub(r"<\w+:(\w+)>", lambda part: values.get(part[1], part[0]), route)
+        if route.startswith(start) and "<" not in filled_in:
+            found.append(f"/{filled_in}")
+    return sorted(set(found))
+
+
+def costly(client, paths, **headers: str) -> tuple[list[str], int]:
+    """What asked too much of the database, and how many of `paths` answered 200."""
+    found, answered = [], 0
+    for path in paths:
+        with CaptureQueriesContext(connection) as context:
+            response = client.get(path, **headers)
+            b"".join(response.streaming_content) if response.streaming else response.content
+        answered += response.status_code == 200
+        if queries(context) >= 20:
+            found.append(f"{path}: {queries(context)} queries")
+        found += [f"{path}: {whole}" for whole in whole_tables(context)]
+    return found, answered
+
+
+def test_every_page_of_a_company(filled, owner_client, key):
+    owner_client.get("/account/")
+    paths = pages("c/<slug:slug>/", slug=filled.slug, key_id=key.pk, server_id=key.server_id)
+    found, answered = costly(owner_client, paths)
+    assert not found, "\n".join(found)
+    assert answered >= 15
+
+
+def test_every_page_of_staff(filled, staff_client, key, company):
+    staff_client.get("/account/")
+    paths = pages("staff/", company_id=company.pk, key_id=key.pk, server_id=key.server_id)
+    searches = ["/staff/keys/?q=laptop", "/staff/keys/?state=active&sort=expiring", "/staff/companies/?q=acme"]
+    found, answered = costly(staff_client, [*paths, *searches])
+    assert not found, "\n".join(found)
+    assert answered >= 12
+
+
+def test_every_read_of_the_management_api(filled, client, owner, key):
+    _made, token = create_token(
+        company=filled, user=owner, name="Reads", scopes=[scope.value for scope in ManagementScope],
+        expires_at=None, actor=Actor.user(owner),
+    )  # fmt: skip
+    paths = pages("api/v1/", key_id=key.pk, server_id=key.server_id)
+    paths += [
+        f"/api/v1/keys?{query}" for query in ("state=active", "name=laptop", "server=growerp-system", "limit=200")
+    ]
+    found, answered = costly(client, paths, headers={"Authorization": f"Bearer {token.text}"})
+    assert not found, "\n".join(found)
+    assert answered >= 8
 
 
 def test_a_key_found_by_pasting_it(filled, staff_client, key_token):

@@ -74,7 +74,7 @@ def test_a_wrong_credential_fails_closed(live_server, key_token, server_token):
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
-@pytest.mark.parametrize("call", CALLS, ids=[re.search(r"/api/v1/([\w/]+)", call)[1] for call in CALLS])
+@pytest.mark.parametrize("call", CALLS, ids=[re.search(r"\$PORTAL/([\w/]+)", call)[1] for call in CALLS])
 def test_every_call_of_the_page_runs(live_server, server_token, key, key_token, call):
     environment = {
         "PORTAL": live_server.url, "CREDENTIAL": server_token, "KEY": key_token, "KEY_ID": key.pk,
@@ -86,7 +86,9 @@ def test_every_call_of_the_page_runs(live_server, server_token, key, key_token, 
         assert ran.stdout.strip() in {"304", "202"}
         return
     answer = json.loads(ran.stdout)
-    if "revocations" in call:
+    if "introspect" in call:
+        assert answer["active"] is True and answer["key_id"] == key.pk and answer["scope"] == "tools:*"
+    elif "revocations" in call:
         assert answer["cursor"].isdigit()
     else:
         assert all(verdict["valid"] for verdict in answer.get("results", [answer]))

@@ -37,6 +37,15 @@ def ask(client: Client, server_token: str):
     return ask
 
 
+def test_the_limit_stands_in_the_headers_too(client, key_token, server_token):
+    headers = {"Authorization": f"Bearer {server_token}"}
+    response = client.post(URL, json.dumps({"key": key_token}), content_type="application/json", headers=headers)
+    assert response["RateLimit-Policy"] == '"key";q=600'
+    assert response["RateLimit"] == '"key";r=599;t=1'
+    refused = client.post(URL, json.dumps({"key": "no key"}), content_type="application/json", headers=headers)
+    assert "RateLimit" not in refused
+
+
 def test_a_good_key_is_valid_and_says_who_it_is(ask, key, key_token, owner, company, server):
     verdict = ask(key_token, tool="get_companies", client_ip="203.0.113.9", client="gemini-cli")
     assert verdict == {

@@ -13,11 +13,11 @@ from portal.audit.selectors import company_events
 from portal.audit.sentences import line
 from portal.companies.errors import CompanyError
 from portal.companies.models import Company, CompanyState
-from portal.companies.services import reactivate_company, suspend_company
+from portal.companies.services import change_plan, reactivate_company, suspend_company
 from portal.cursors import paginate
 from portal.staff import selectors
 from portal.staff.access import staff_actor, staff_page
-from portal.staff.forms import CompanyFilter, ConfirmForm, ReasonForm
+from portal.staff.forms import CompanyFilter, ConfirmForm, PlanForm, ReasonForm
 from portal.staff.views.acts import act_page, posted
 from portal.staff.views.dashboard import target_page
 
@@ -79,6 +79,30 @@ def suspend(request: HttpRequest, company_id: str) -> HttpResponse:
         lead=_("Every key of the company is refused from now on. Members can still sign in and read the reason."),
         submit=_("Suspend the company"),
         tone="danger",
+        back=("staff:company", found.pk, found.name),
+    )
+
+
+@staff_page("plan:manage")
+def plan(request: HttpRequest, company_id: str) -> HttpResponse:
+    """Give a company another plan: the limits of its keys."""
+    found = get_object_or_404(Company, pk=company_id)
+    form = PlanForm(posted(request), initial={"plan": found.plan})
+    if request.method == "POST" and form.is_valid():
+        try:
+            change_plan(company=found, plan=form.cleaned_data["plan"], actor=staff_actor(request))
+        except CompanyError as error:
+            messages.error(request, str(error.message))
+        else:
+            messages.success(request, _("The plan's limits count from now on."))
+        return redirect("staff:company", found.pk)
+    return act_page(
+        request,
+        form,
+        heading=_("Plan of %(company)s") % {"company": found.name},
+        lead=_("How often each of its keys may be used. Keys with limits of their own keep them."),
+        submit=_("Save the plan"),
+        tone="primary",
         back=("staff:company", found.pk, found.name),
     )
 

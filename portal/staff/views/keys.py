@@ -16,9 +16,10 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
 from keys import tokens
+from keys.errors import LifecycleError
 from keys.models import Key, ServerCredential
 from keys.selectors import find_by_token
-from keys.services import revoke_key, revoke_keys
+from keys.services import revoke_key, revoke_keys, update_key
 from portal.accounts.reauthentication import recent_sign_in_required
 from portal.audit.selectors import target_events
 from portal.audit.sentences import line
@@ -28,7 +29,7 @@ from portal.incidents.services import open_incident
 from portal.logs import redact
 from portal.staff import selectors
 from portal.staff.access import staff_actor, staff_page
-from portal.staff.forms import FindForm, KeyFilter, RevokeManyForm, RevokeUnderForm
+from portal.staff.forms import FindForm, KeyFilter, LimitsForm, RevokeManyForm, RevokeUnderForm
 from portal.staff.services import note_key_viewed
 from portal.staff.views.acts import act_page, posted
 from portal.staff.views.dashboard import target_page
@@ -164,6 +165,30 @@ def revoke(request: HttpRequest, key_id: str) -> HttpResponse:
         tone="danger",
         back=("staff:key", found.pk, found.name),
         keys=[found],
+    )
+
+
+@staff_page("plan:manage")
+def limits(request: HttpRequest, key_id: str) -> HttpResponse:
+    """Give a key limits of its own, more or less than its company's plan, or the plan's again."""
+    found = _key_or_404(key_id)
+    form = LimitsForm(posted(request), initial={"per_minute": found.per_minute, "per_month": found.per_month})
+    if request.method == "POST" and form.is_valid():
+        try:
+            update_key(key=found, actor=staff_actor(request), **form.cleaned_data)
+        except LifecycleError as error:
+            messages.error(request, str(error.message))
+        else:
+            messages.success(request, _("The key's limits count from now on."))
+        return redirect("staff:key", found.pk)
+    return act_page(
+        request,
+        form,
+        heading=_("Limits of %(key)s") % {"key": found.name},
+        lead=_("How often the key may be used. The company reads the change in its record."),
+        submit=_("Save the limits"),
+        tone="primary",
+        back=("staff:key", found.pk, found.name),
     )
 
 
