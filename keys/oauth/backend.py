@@ -20,7 +20,8 @@ class Backend(OAuthLibCore):
     def extract_body(self, request: HttpRequest) -> list[tuple[str, str]]:
         """The form's parameters; a code is hashed before anything can store or log it."""
         return [
-            (name, code_digest(value) if name in {"code", "device_code"} else value) for name, value in super().extract_body(request)
+            (name, code_digest(value) if name in {"code", "device_code"} else value)
+            for name, value in super().extract_body(request)
         ]
 
 

@@ -82,9 +82,7 @@ def _before(user: User, wanted: Wanted) -> Connection | None:
     return found.select_related("company").order_by("-approved_at").first()
 
 
-def _no_company(
-    request: HttpRequest, wanted: Wanted, memberships: list[Membership], way_out: str
-) -> HttpResponse:
+def _no_company(request: HttpRequest, wanted: Wanted, memberships: list[Membership], way_out: str) -> HttpResponse:
     """Send the person to the card that makes their company active and from there back here, or say what is missing."""
     for membership in memberships:
         if membership.company.state == CompanyState.PENDING and may(membership.role, "card:confirm"):

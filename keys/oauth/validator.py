@@ -27,6 +27,7 @@ DEVICE_CODE: Final = "urn:ietf:params:oauth:grant-type:device_code"
 MACHINE: Final = "client_credentials"
 GRANT_TYPES: Final = ("authorization_code", "refresh_token", DEVICE_CODE, MACHINE)
 
+
 def grants_of(client: Any) -> frozenset[str]:
     """The grant types that `client` may use. What a person approves by redirect they may approve by a code too."""
     by_person = {"refresh_token", DEVICE_CODE}
@@ -45,7 +46,9 @@ class Validator(OAuth2Validator):
 
     def client_authentication_required(self, request: Any, *args: Any, **kwargs: Any) -> bool:
         """Confidential clients always, and whoever sends an assertion."""
-        return bool(getattr(request, "client_assertion", None)) or super().client_authentication_required(request, *args, **kwargs)
+        return bool(getattr(request, "client_assertion", None)) or super().client_authentication_required(
+            request, *args, **kwargs
+        )
 
     def authenticate_client(self, request: Any, *args: Any, **kwargs: Any) -> bool:
         """Whether the client is who it says: by its secret, or by a signature of its own key (RFC 7523)."""
@@ -58,7 +61,9 @@ class Validator(OAuth2Validator):
             return True
         return bool(super().authenticate_client(request, *args, **kwargs))
 
-    def validate_grant_type(self, client_id: str, grant_type: str, client: Any, request: Any, *a: Any, **k: Any) -> bool:
+    def validate_grant_type(
+        self, client_id: str, grant_type: str, client: Any, request: Any, *a: Any, **k: Any
+    ) -> bool:
         """Whether the client may use this grant."""
         return grant_type in grants_of(client)
 

@@ -113,7 +113,12 @@ def test_consent_csrf_a_form_from_elsewhere_lets_nobody_in(agent: Agent, owner, 
     browser = Client(enforce_csrf_checks=True)
     browser.force_login(owner)
     data = {"company": company.pk, "tools": ["whoami"], "lifetime": "90"}
-    for there in (agent.address(), "/oauth/device", "/oauth/device/consent", f"/c/{company.slug}/connections/machines/new/"):
+    for there in (
+        agent.address(),
+        "/oauth/device",
+        "/oauth/device/consent",
+        f"/c/{company.slug}/connections/machines/new/",
+    ):
         assert browser.post(there, data, headers={"Origin": "https://evil.example.com"}).status_code == 403, there
     assert browser.get(agent.address() + "&" + urlencode(data, doseq=True)).status_code == 200  # GET decides nothing
     assert not Connection.objects.exists()

@@ -200,7 +200,9 @@ def test_what_is_no_usable_public_key_is_said_so(key: str, why: str):
         assertions.read_key(key)
 
 
-@pytest.mark.parametrize("kind", [{"kty": "EC", "crv": "P-256"}, {"kty": "OKP", "crv": "Ed25519"}, {"kty": "RSA", "size": 2048}])
+@pytest.mark.parametrize(
+    "kind", [{"kty": "EC", "crv": "P-256"}, {"kty": "OKP", "crv": "Ed25519"}, {"kty": "RSA", "size": 2048}]
+)
 def test_pem_and_jwk_are_read(kind: dict[str, Any]):
     key = jwk.JWK.generate(**kind)
     assert assertions.read_key(key.export_to_pem().decode()) == assertions.read_key(key.export_public())
