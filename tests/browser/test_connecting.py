@@ -39,8 +39,8 @@ def test_somebody_without_an_account_registers_and_lands_back_at_the_consent(
     page = browse(javascript=javascript, width=width)
     client_id, verifier = registered(portal), secrets.token_urlsafe(48)
     challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
-    query = {"response_type": "code", "client_id": client_id, "redirect_uri": CALLBACK, "state": "s", "scope": "tools:*",
-             "code_challenge": challenge, "code_challenge_method": "S256"}  # fmt: skip
+    query = {"response_type": "code", "client_id": client_id, "redirect_uri": CALLBACK, "state": "s",
+             "scope": "tools:*", "code_challenge": challenge, "code_challenge_method": "S256"}  # fmt: skip
     answers, email = caught(page), new_address("newcomer")
 
     page.goto("/oauth/authorize?" + urlencode(query))

@@ -56,7 +56,8 @@ def test_code_replay_ends_what_came_of_the_code(agent: Agent, owner_client: Clie
     "asked",
     ["https://evil.example.com/callback", CALLBACK + "/..", CALLBACK + "/", CALLBACK + "?x=1", CALLBACK + "#x",
      "http://127.0.0.1@evil.example.com/callback", "http://127.0.0.1.evil.example.com/callback",
-     "http://127.0.0.1:51234\\@evil.example.com/callback", "HTTP://127.0.0.1:51234/CALLBACK", "javascript:alert(1)", ""],
+     "http://127.0.0.1:51234\\@evil.example.com/callback", "HTTP://127.0.0.1:51234/CALLBACK",
+     "javascript:alert(1)", ""],
 )  # fmt: skip
 def test_redirect_mismatch_is_told_to_the_person_and_to_nobody_else(agent: Agent, owner_client: Client, asked: str):
     response = owner_client.get(agent.address(redirect_uri=asked))

@@ -191,7 +191,8 @@ def test_an_assertion_of_one_machine_is_worth_nothing_to_another(signing: Connec
 
 @pytest.mark.parametrize(
     ("key", "why"),
-    [("nonsense", "form"), (PRIVATE.export_private(), "private"), (PRIVATE.export_to_pem(True, None).decode(), "private"),
+    [("nonsense", "form"), (PRIVATE.export_private(), "private"),
+     (PRIVATE.export_to_pem(True, None).decode(), "private"),
      (jwk.JWK.generate(kty="RSA", size=1024).export_public(), "kind"),
      (jwk.JWK.generate(kty="oct", size=256).export(), "private")],
 )  # fmt: skip
