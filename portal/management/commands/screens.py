@@ -215,7 +215,8 @@ def _connect(page: Page, camera: Camera, slug: str) -> None:
             "token_endpoint_auth_method": "none"}  # fmt: skip
     client_id = page.request.post(reverse("oauth:register"), data=body).json()["client_id"]
     query = {"response_type": "code", "client_id": client_id, "redirect_uri": "http://127.0.0.1:51234/callback",
-             "scope": "tools:*", "code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", "code_challenge_method": "S256"}  # fmt: skip
+             "scope": "tools:*", "code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+             "code_challenge_method": "S256"}  # fmt: skip
     page.goto(f"{reverse('oauth:authorize')}?{urlencode(query)}")
     camera.take(page, "consent")
     form = {"client_id": client_id, "scope": "tools:read"}
