@@ -11,8 +11,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from keys import scopes
-from keys.oauth.asking import Asked
 from keys.oauth.models import Connection
+from keys.oauth.wanted import Wanted
 from keys.words import Tool, permitted_tools
 from portal.companies.models import Company
 
@@ -27,7 +27,7 @@ class ConsentForm(forms.Form):
     lifetime = forms.ChoiceField(label=_("For how long"), choices=LIFETIMES, widget=forms.RadioSelect, initial="90")
 
     def __init__(
-        self, data: Any, *, asked: Asked, companies: Sequence[Company], before: Connection | None = None
+        self, data: Any, *, asked: Wanted, companies: Sequence[Company], before: Connection | None = None
     ) -> None:
         super().__init__(data)
         self.asked = asked

@@ -141,7 +141,7 @@ def device(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def consent(request: HttpRequest) -> HttpResponse:
     """`/oauth/device/consent`: the same choice as for a client that came by redirect."""
-    waiting = DeviceRequest.objects.filter(pk=request.session.get(CHOSEN)).select_related("client", "server").first()
+    waiting = DeviceRequest.objects.filter(pk=request.session.get(CHOSEN, 0)).select_related("client", "server").first()
     if waiting is None or not waiting.is_waiting or waiting.server.archived_at is not None:
         return _over(request)
     shown = Shown(waiting.client, waiting.server, waiting.scopes, str(waiting))

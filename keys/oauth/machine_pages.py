@@ -36,9 +36,9 @@ KEY_PROBLEMS = {
 class MachineForm(CreateKeyForm):
     """As for a key, and how the program proves who it is."""
 
-    allowed_ips = None
-    per_minute = None
-    per_month = None
+    allowed_ips = None  # type: ignore[assignment]
+    per_minute = None  # type: ignore[assignment]
+    per_month = None  # type: ignore[assignment]
     method = forms.ChoiceField(
         label=_l("How it proves who it is"),
         choices=Machine.Method.choices,
@@ -107,6 +107,7 @@ def _create(request: CompanyRequest, data: dict[str, Any]) -> tuple[Connection, 
 
 
 def _shown(connection: Connection, secret: str) -> dict[str, Any]:
+    assert connection.client is not None
     client_id, token_url = connection.client.client_id, settings.PORTAL_URL + reverse("oauth:token")
     curl = (
         f'curl -s {token_url} -u "{client_id}:$CLIENT_SECRET" \\\n'

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from keys.snippets.parts import Connection, Link, as_json, encoded, shell
 from keys.snippets.parts import gettext_noop as _
@@ -27,6 +27,8 @@ class Keyless:
 def keyless(to: Connection) -> dict[str, Keyless]:
     """By the client's name in keys/snippets: those that sign in by themselves."""
     plain = {"url": to.url}
+    bridge_words = ["-y", "mcp-remote", to.url, *(["--allow-http"] if to.is_plain_http_elsewhere else [])]
+    goose = {"url": to.url, "type": "streamable_http", "id": to.name, "name": to.name, "description": to.name}
     vscode = json.dumps({"name": to.name, "type": "http", "url": to.url}, separators=(",", ":"))
     return {
         "claude-code": Keyless(
@@ -64,6 +66,7 @@ def keyless(to: Connection) -> dict[str, Keyless]:
         ),
         "gemini": Keyless(
             _("Start gemini and type /mcp auth with the server's name."),
+            command=shell("gemini", "mcp", "add", "--transport", "http", to.name, to.url),
             settings=as_json({"mcpServers": {to.name: {"httpUrl": to.url}}}),
             place="~/.gemini/settings.json",
         ),
@@ -72,8 +75,27 @@ def keyless(to: Connection) -> dict[str, Keyless]:
             settings=as_json({"mcp": {to.name: {"type": "remote", "url": to.url}}}),
             place="~/.config/opencode/opencode.json",
         ),
+        "zed": Keyless(
+            _("Zed asks you to sign in when it starts the server."),
+            settings=as_json({"context_servers": {to.name: plain}}),
+            place="~/.config/zed/settings.json",
+        ),
+        "copilot-cli": Keyless(
+            _("Copilot opens your browser to sign in when it starts the server."),
+            settings=as_json({"mcpServers": {to.name: {"type": "http", "url": to.url, "tools": ["*"]}}}),
+            place="~/.copilot/mcp-config.json",
+        ),
+        "goose": Keyless(
+            _("Goose opens your browser to sign in when it starts the extension."),
+            links=(Link(_("Install in Goose"), f"goose://extension?{urlencode(goose)}"),),
+        ),
+        "jetbrains": Keyless(
+            _("The bridge mcp-remote opens your browser to sign in. It needs Node.js 20 or newer."),
+            settings=as_json({"mcpServers": {to.name: {"command": "npx", "args": bridge_words}}}),
+            place="Settings > Tools > AI Assistant > Model Context Protocol (MCP) > Add > As JSON",
+        ),
         "mcp-remote": Keyless(
             _("It opens your browser when the client starts it."),
-            command=shell("npx", "-y", "mcp-remote", to.url),
+            command=shell("npx", *bridge_words),
         ),
     }

@@ -30,6 +30,7 @@ FLAGS = [
     "--disable-sync",
 ]
 START_SECONDS = 120
+CLIENT_CALLBACK = "http://127.0.0.1:51234/callback"  # of an AI client, which the portal sends a person back to
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,7 @@ class Troubles:
             self.found.append(f"console {kind}: {text}")
 
     def _request(self, url: str) -> None:
-        if not url.startswith((self.portal.url, "data:", "blob:", "about:")):
+        if not url.startswith((self.portal.url, CLIENT_CALLBACK, "data:", "blob:", "about:")):
             self.found.append(f"request to another host: {url}")
 
     def _response(self, status: int, url: str) -> None:

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -127,6 +128,7 @@ def walk(camera: Camera, company: Company) -> None:
         page.get_by_label("Name", exact=True).fill("Assistant in the office")
         _press(page, "Create the key")
         camera.take(page, "key-created")
+        _connect(page, camera, company.slug)
 
         page = _person(browser)
         _sign_in(page, demo.STAFF)
@@ -138,7 +140,7 @@ def walk(camera: Camera, company: Company) -> None:
 
 def _visitor_pages() -> list[tuple[str, str]]:
     names = {"landing": "landing", "sign-up": "account_signup", "sign-in": "account_login",
-             "reset-password": "account_reset_password", "api-docs": "api-docs",
+             "reset-password": "account_reset_password", "api-docs": "api-docs", "connect": "connect",
              "styleguide": "styleguide"}  # fmt: skip
     return [(name, reverse(url)) for name, url in names.items()] + [("not-found", "/nothing-here/")]
 
@@ -162,6 +164,8 @@ def _member_pages(company: Company) -> list[tuple[str, str]]:
     endpoint = company.webhooks.first()
     if endpoint is not None:
         pages.append(("webhook", reverse("webhooks:detail", args=[company.slug, endpoint.pk])))
+    pages += [("new-machine", reverse("connections:machine_new", args=[company.slug])),
+              ("device", reverse("oauth:device") + "?user_code=WDJB-MJHT")]  # fmt: skip
     pages.append(("new-webhook", reverse("webhooks:new", args=[company.slug])))
     return pages
 
@@ -203,6 +207,34 @@ def _sign_in(page: Page, person: dict[str, Any]) -> None:
     page.get_by_label("E-mail address").fill(person["email"])
     page.get_by_label("Password").fill(person["password"])
     _press(page, "Sign in")
+
+
+def _connect(page: Page, camera: Camera, slug: str) -> None:
+    """An AI client asks, by redirect and by code; then a machine client, and the list of all."""
+    body = {"client_name": "Desk agent", "redirect_uris": ["http://127.0.0.1:51234/callback"],
+            "token_endpoint_auth_method": "none"}  # fmt: skip
+    client_id = page.request.post(reverse("oauth:register"), data=body).json()["client_id"]
+    query = {"response_type": "code", "client_id": client_id, "redirect_uri": "http://127.0.0.1:51234/callback",
+             "scope": "tools:*", "code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+             "code_challenge_method": "S256"}  # fmt: skip
+    page.goto(f"{reverse('oauth:authorize')}?{urlencode(query)}")
+    camera.take(page, "consent")
+    form = {"client_id": client_id, "scope": "tools:read"}
+    code = page.request.post(reverse("oauth:device_authorization"), form=form).json()["user_code"]
+    page.goto(reverse("oauth:device"))
+    page.get_by_label("Code").fill(code)
+    _press(page, "Go on")
+    camera.take(page, "device-consent")
+    _press(page, "Let it connect")
+    camera.take(page, "device-done")
+    page.get_by_role("link", name="See the connection").click()
+    camera.take(page, "connection")
+    page.goto(reverse("connections:machine_new", args=[slug]))
+    page.get_by_label("Name", exact=True).fill("Nightly report")
+    _press(page, "Make the client")
+    camera.take(page, "machine-created")
+    page.goto(reverse("connections:list", args=[slug]))
+    camera.take(page, "connections")
 
 
 def _register(page: Page, camera: Camera) -> None:

@@ -175,8 +175,8 @@ def test_a_company_without_a_card_confirms_it_and_lands_back_at_the_device(termi
 @pytest.mark.parametrize(
     ("changes", "error"),
     [({"client_id": "nobody"}, "invalid_request"), ({"client_id": ""}, "invalid_request"),
-     ({"resource": "https://elsewhere.example.com/mcp"}, "invalid_target"), ({"scope": "tool:nothing"}, "invalid_scope"),
-     ({"scope": "admin"}, "invalid_scope")],
+     ({"resource": "https://elsewhere.example.com/mcp"}, "invalid_target"),
+     ({"scope": "tool:nothing"}, "invalid_scope"), ({"scope": "admin"}, "invalid_scope")],
 )  # fmt: skip
 def test_a_wrong_device_request_says_what_is_wrong(server: McpServer, changes: dict[str, str], error: str):
     response = Terminal().begin(**changes)

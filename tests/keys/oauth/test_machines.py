@@ -191,7 +191,8 @@ def test_an_assertion_of_one_machine_is_worth_nothing_to_another(signing: Connec
 
 @pytest.mark.parametrize(
     ("key", "why"),
-    [("nonsense", "form"), (PRIVATE.export_private(), "private"), (PRIVATE.export_to_pem(True, None).decode(), "private"),
+    [("nonsense", "form"), (PRIVATE.export_private(), "private"),
+     (PRIVATE.export_to_pem(True, None).decode(), "private"),
      (jwk.JWK.generate(kty="RSA", size=1024).export_public(), "kind"),
      (jwk.JWK.generate(kty="oct", size=256).export(), "private")],
 )  # fmt: skip
@@ -200,7 +201,9 @@ def test_what_is_no_usable_public_key_is_said_so(key: str, why: str):
         assertions.read_key(key)
 
 
-@pytest.mark.parametrize("kind", [{"kty": "EC", "crv": "P-256"}, {"kty": "OKP", "crv": "Ed25519"}, {"kty": "RSA", "size": 2048}])
+@pytest.mark.parametrize(
+    "kind", [{"kty": "EC", "crv": "P-256"}, {"kty": "OKP", "crv": "Ed25519"}, {"kty": "RSA", "size": 2048}]
+)
 def test_pem_and_jwk_are_read(kind: dict[str, Any]):
     key = jwk.JWK.generate(**kind)
     assert assertions.read_key(key.export_to_pem().decode()) == assertions.read_key(key.export_public())

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 from django.test import Client
+from django.utils.html import escape
 
 from keys.models import FeedEvent, McpServer
 from keys.oauth.models import Connection
@@ -62,6 +63,21 @@ def test_the_public_page_offers_the_way_without_a_key_first(server: McpServer):
     assert page.index("Without a key") < page.index("With a key")
     assert f"claude mcp add --transport http {server.name} {server.url}" in page
     assert "lk_" not in page
+
+
+def test_every_way_without_a_key_names_the_address_and_a_client_of_the_page(server: McpServer):
+    from keys.oauth.snippets import keyless
+    from keys.snippets import Connection as To
+    from keys.snippets import snippets
+
+    ways = keyless(To(server.name, server.url))
+    known = {snippet.client for snippet in snippets(To(server.name, server.url))}
+    assert set(ways) <= known and len(ways) >= 12
+    page = Client().get("/connect/").content.decode()
+    for name, way in ways.items():
+        text = " ".join([way.command, way.settings, *(link.address for link in way.links)])
+        assert "growerp-system" in text and "lk_" not in text and "YOUR_KEY" not in text, name
+        assert all(escape(link.address) in page for link in way.links), name
 
 
 def test_the_public_page_stands_without_a_server(db):
