@@ -112,6 +112,9 @@ def _no_company(request: HttpRequest, asked: Asked, memberships: list[Membership
         if membership.company.state == CompanyState.PENDING and may(membership.role, "card:confirm"):
             card = reverse("card", kwargs={"slug": membership.company.slug})
             return redirect(f"{card}?{urlencode({'next': request.get_full_path()})}")
+        if membership.company.is_active and owes_second_factor(membership.company, membership.user):
+            needed = {"company": membership.company}
+            return render(request, "companies/second_factor_needed.html", needed, status=403)
     context = {"asked": asked, "memberships": memberships, "refused": asked.url(error="access_denied")}
     return render(request, "oauth/no_company.html", context, status=403)
 
