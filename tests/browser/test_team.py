@@ -94,7 +94,7 @@ def test_a_colleague_is_invited_joins_gets_a_role_makes_a_key_and_is_removed_wit
     verdict = portal.verdict(key)
     assert verdict["code"] == "VALID" and verdict["user"]["email"] != email
     nina.goto(f"{overview}keys/")
-    expect(nina.get_by_role("heading", level=1)).to_contain_text("not")
+    expect(nina.get_by_role("heading", level=1)).to_contain_text("no such page")
     owner.goto(f"{overview}audit/")
     expect(owner.get_by_role("main")).to_contain_text("handed the key Nina's assistant over to another member")
 
