@@ -58,9 +58,7 @@ def _belongings(membership: Membership) -> list[Belonging]:
             % {"number": sign_ins}
         ),
         Belonging(ngettext("%(number)d connection", "%(number)d connections", connections) % {"number": connections}),
-        Belonging(
-            ngettext("%(number)d management token", "%(number)d management tokens", tokens) % {"number": tokens}
-        ),
+        Belonging(ngettext("%(number)d management token", "%(number)d management tokens", tokens) % {"number": tokens}),
     ]
     return [each for each, number in zip(found, (keys, sign_ins, connections, tokens), strict=True) if number]
 

@@ -13,9 +13,9 @@ from django.utils import timezone
 
 from keys import feed, handover, services
 from keys.models import Key
+from keys.webhooks.endpoints import delete_endpoint
 from portal.audit.actors import Actor
 from portal.companies.models import Company, CompanyState, Membership
-from keys.webhooks.endpoints import delete_endpoint
 from portal.companies.signals import company_finalised, company_state_changed, member_removed, role_changed
 
 if TYPE_CHECKING:

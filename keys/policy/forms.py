@@ -13,7 +13,11 @@ from keys.policy.offers import days_words
 from portal.companies.roles import Role
 
 NONE: Final = "none"
-MAXIMA = [(NONE, _("No maximum")), *((value, label) for value, label in LIFETIMES if value.isdigit()), (DATE, _("Other"))]
+MAXIMA = [
+    (NONE, _("No maximum")),
+    *((value, label) for value, label in LIFETIMES if value.isdigit()),
+    (DATE, _("Other")),
+]
 DEFAULTS = [(value, label) for value, label in LIFETIMES if value != DATE]
 MAKERS = [
     (Role.DEVELOPER.value, _("Owners, admins and developers")),

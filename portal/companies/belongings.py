@@ -44,6 +44,8 @@ def belongings(membership: Membership) -> list[Belonging]:
 def heirs(membership: Membership) -> list[Membership]:
     """The other members who can take over what can be handed over."""
     company: Company = membership.company
-    others = company.memberships.exclude(pk=membership.pk).select_related("user", "company").order_by("user__name", "pk")
+    others = (
+        company.memberships.exclude(pk=membership.pk).select_related("user", "company").order_by("user__name", "pk")
+    )
     rules = [keeper.may_take for keeper in _KEEPERS if keeper.may_take]
     return [other for other in others if all(rule(other) for rule in rules)]

@@ -74,9 +74,7 @@ def export(request: CompanyRequest, slug: str) -> HttpResponse:
     """Ask for the company's data as a file, and download those that were made."""
     if request.method == "POST":
         try:
-            exports.request_export(
-                company=request.company, user=request.user, actor=Actor.user(request.user, request)
-            )
+            exports.request_export(company=request.company, user=request.user, actor=Actor.user(request.user, request))
         except CompanyError as error:
             messages.error(request, str(error.message))
         else:
@@ -112,7 +110,9 @@ def close(request: CompanyRequest, slug: str) -> HttpResponse:
             form.add_error(None, str(error.message))
         else:
             _tell_owners(owners, company, "company_closed", by=request.user, until=company.reopenable_until)
-            messages.success(request, _("%(company)s is closed. Its keys are refused from now on.") % {"company": company})
+            messages.success(
+                request, _("%(company)s is closed. Its keys are refused from now on.") % {"company": company}
+            )
             return redirect("reopen_company", slug=slug)
     return render(request, "companies/close.html", {"form": form, "days": REOPENABLE.days})
 

@@ -82,9 +82,7 @@ def member_role(request: CompanyRequest, slug: str, user_id: str) -> HttpRespons
 def _save_role(request: CompanyRequest, member: Membership, form: RoleForm) -> HttpResponse:
     old = member.role
     try:
-        member = change_role(
-            membership=member, role=form.cleaned_data["role"], actor=Actor.user(request.user, request)
-        )
+        member = change_role(membership=member, role=form.cleaned_data["role"], actor=Actor.user(request.user, request))
     except CompanyError as error:
         form.add_error("role", str(error.message))
         return _role_page(request, member, form)
@@ -175,9 +173,7 @@ def transfer(request: CompanyRequest, slug: str) -> HttpResponse:
             form.add_error(None, str(error.message))
         else:
             _tell(heir, "transferred", by=request.user, role=Role.OWNER.label)
-            messages.success(
-                request, _("%(name)s owns the company now. You are an admin.") % {"name": heir.user.name}
-            )
+            messages.success(request, _("%(name)s owns the company now. You are an admin.") % {"name": heir.user.name})
             return redirect("team", slug=slug)
     return render(request, "companies/transfer.html", {"form": form, "others": others})
 

@@ -171,10 +171,10 @@ def test_settings_are_changed_data_exported_and_the_company_closed_and_reopened(
 
     page.goto(f"{overview}settings/close/")
     look_at(page, "settings: close")
-    page.get_by_label("Type the company’s name").fill("Something else")
+    page.get_by_label("Type the company's name").fill("Something else")
     people.press(page, "Close the company")
-    expect(page.get_by_role("main")).to_contain_text("not the company’s name")
-    page.get_by_label("Type the company’s name").fill("Closing Works")
+    expect(page.get_by_role("main")).to_contain_text("not the company's name")
+    page.get_by_label("Type the company's name").fill("Closing Works")
     people.press(page, "Close the company")
     expect(page.get_by_role("heading", level=1)).to_contain_text("Closing Works is closed")
     look_at(page, "closed company")
