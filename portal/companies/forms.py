@@ -123,8 +123,8 @@ class SecurityForm(forms.Form):
         label=_("Every member needs a second factor"),
         required=False,
         help_text=_(
-            "Members without an authenticator app or passkey are led to set one up before they see the company's pages. "
-            "Their management tokens are refused until then. Keys in use go on working."
+            "Members without an authenticator app or passkey are led to set one up before they see the company's "
+            "pages. Their management tokens are refused until then. Keys in use go on working."
         ),
     )
 
