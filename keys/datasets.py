@@ -16,7 +16,10 @@ _LIFE = ("created_at", "expires_at", "overlap_ends_at", "replaces_id", "last_use
 
 columns_of(
     "keys",
-    ("id", "hint", "name", "server_id", "server__name", "user_id", "scopes", "allowed_ips", "per_minute", "per_month", *_LIFE),
+    (
+        "id", "hint", "name", "server_id", "server__name", "user_id", "scopes", "allowed_ips", "per_minute",
+        "per_month", *_LIFE,
+    ),
     lambda company: company.keys.order_by("created_at", "id"),
 )  # fmt: skip
 columns_of(

@@ -12,12 +12,14 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 # A token of ours keeps its kind and id, which log lines may carry; a card number loses all.
 _TOKEN = re.compile(r"\b(lk_[a-z]{3,4}_[0-9A-Za-z]{12})_[0-9A-Za-z]{10,}")
 _WEBHOOK_SECRET = re.compile(r"whsec_[0-9A-Za-z+/=]{8,}")
+_INVITATION = re.compile(r"(/invitation/)[\w-]{20,}")
 _CARD = re.compile(r"\b(?:\d[ -]?){13,19}\b")
 
 
 def redact(text: str) -> str:
-    """`text` without the secret part of tokens and without card numbers."""
-    return _CARD.sub("[card]", _WEBHOOK_SECRET.sub("whsec_[secret]", _TOKEN.sub(r"\1_[secret]", text)))
+    """`text` without the secret part of tokens and of invitations' links, and without card numbers."""
+    text = _INVITATION.sub(r"\1[token]", _WEBHOOK_SECRET.sub("whsec_[secret]", _TOKEN.sub(r"\1_[secret]", text)))
+    return _CARD.sub("[card]", text)
 
 
 class RedactTokens(logging.Filter):

@@ -12,7 +12,7 @@ from keys.policy.models import LONGEST_DAYS, KeyPolicy
 from keys.policy.offers import days_words
 from portal.companies.roles import Role
 
-NONE: Final = ""
+NONE: Final = "none"
 MAXIMA = [
     (NONE, _("No maximum")),
     *((value, label) for value, label in LIFETIMES if value.isdigit()),
@@ -37,7 +37,6 @@ class PolicyForm(forms.Form):
     maximum = forms.ChoiceField(
         label=_("It lives at most"),
         choices=MAXIMA,
-        required=False,
         help_text=_("Holds for the pages and the API. A rotation makes a longer-lived key shorter."),
     )
     days = forms.IntegerField(
@@ -73,7 +72,7 @@ class PolicyForm(forms.Form):
         maximum, default = data.get("maximum"), data.get("default")
         if maximum == DATE and not data.get("days") and "days" not in self.errors:
             self.add_error("days", _("Say how many days."))
-        longest = data.get("days") if maximum == DATE else int(maximum) if maximum else None
+        longest = data.get("days") if maximum == DATE else int(maximum) if maximum and maximum != NONE else None
         days = None if default == NEVER else int(default) if default else None
         if longest and default and (days is None or days > longest):
             self.add_error("default", _("This is longer than a key may live. Choose a shorter one."))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -22,7 +24,7 @@ def offer(form: forms.Form, policy: KeyPolicy, *, never: str) -> None:
     lifetime = form.fields["lifetime"]
     assert isinstance(lifetime, forms.ChoiceField)
     longest, wanted = policy.longest_days, str(policy.default_days or never)
-    offered = [(str(value), label) for value, label in lifetime.choices]
+    offered: list[tuple[str, Any]] = list(lifetime.choices)  # type: ignore[arg-type]
     choices = [
         (value, label)
         for value, label in offered

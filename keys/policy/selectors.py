@@ -30,7 +30,7 @@ def reaches_floor(company: Company, role: str) -> bool:
 
 
 def check_expiry(company: Company, expires_at: datetime | None) -> None:
-    """Refuse a new key that would live longer than `company` allows. Raises LifetimeInvalid, which names the maximum."""
+    """Refuse a new key that would live longer than `company` allows. Raises LifetimeInvalid, naming the maximum."""
     days = policy_of(company).longest_days
     if days is not None and (expires_at is None or expires_at > timezone.now() + timedelta(days=days) + _SLACK):
         raise LifetimeInvalid(

@@ -62,7 +62,7 @@ SENTENCES: Final[dict[str, Sentence]] = {
     "company:reopened": Sentence(_l("opened the company %(target)s again"), "unlock", GOOD),
     "company:finalised": Sentence(_l("ended the closed company: its time to come back is over"), "x", ENDED),
     "company:transferred": Sentence(_l("handed the company over to %(target)s"), "users"),
-    "company:export_requested": Sentence(_l("asked for an export of the company’s data"), "download"),
+    "company:export_requested": Sentence(_l("asked for an export of the company's data"), "download"),
     "company:export_downloaded": Sentence(_l("downloaded the export of %(target)s"), "download", WARNING),
     "card:confirmed": Sentence(_l("confirmed the card %(target)s"), "card", GOOD),
     "card:replaced": Sentence(_l("replaced the card by %(target)s"), "card"),

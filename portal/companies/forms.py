@@ -106,11 +106,11 @@ class TransferForm(forms.Form):
 class ProfileForm(CompanyForm):
     """Name, currency and time zone of a company."""
 
-    time_zone = forms.ChoiceField(label=_("Time zone"), help_text=_("Dates on the company’s pages are in it."))
+    time_zone = forms.ChoiceField(label=_("Time zone"), help_text=_("Dates on the company's pages are in it."))
 
     def __init__(self, *args: Any, company: Company, **kwargs: Any) -> None:
-        initial = {"company_name": company.name, "currency": company.currency, "time_zone": company.time_zone}
-        super().__init__(*args, initial=initial, **kwargs)
+        now = {"company_name": company.name, "currency": company.currency, "time_zone": company.time_zone}
+        super().__init__(*args, **kwargs | {"initial": now})
         zones = self.fields["time_zone"]
         assert isinstance(zones, forms.ChoiceField)
         zones.choices = [(name, name.replace("_", " ")) for name in sorted({*time_zones(), company.time_zone})]
@@ -123,8 +123,8 @@ class SecurityForm(forms.Form):
         label=_("Every member needs a second factor"),
         required=False,
         help_text=_(
-            "Members without an authenticator app or passkey are led to set one up before they see the company’s pages. "
-            "Their management tokens are refused until then. Keys in use go on working."
+            "Members without an authenticator app or passkey are led to set one up before they see the company's "
+            "pages. Their management tokens are refused until then. Keys in use go on working."
         ),
     )
 
@@ -133,7 +133,7 @@ class CloseForm(forms.Form):
     """The company's name, typed: closing is not done by a slip."""
 
     name = forms.CharField(
-        label=_("Type the company’s name"), max_length=120, widget=forms.TextInput({"autocomplete": "off"})
+        label=_("Type the company's name"), max_length=120, widget=forms.TextInput({"autocomplete": "off"})
     )
 
     def __init__(self, *args: Any, company: Company, **kwargs: Any) -> None:
@@ -144,7 +144,7 @@ class CloseForm(forms.Form):
         """Only the company's own name will do; upper and lower case do not matter."""
         name = " ".join(self.cleaned_data["name"].split())
         if name.casefold() != self.company.name.casefold():
-            raise forms.ValidationError(_("This is not the company’s name. Type it as it stands above."))
+            raise forms.ValidationError(_("This is not the company's name. Type it as it stands above."))
         return name
 
 
@@ -161,8 +161,12 @@ def _offer_roles(form: forms.Form, roles: list[Role]) -> None:
     field.choices = [(role.value, role.label) for role in roles]
 
 
+def _member_words(member: Membership) -> str:
+    return f"{member.user.name} ({member.user.email})"
+
+
 def _offer_members(form: forms.Form, name: str, members: list[Membership]) -> None:
     field = form.fields[name]
     assert isinstance(field, forms.ModelChoiceField)
     field.queryset = Membership.objects.filter(pk__in=[member.pk for member in members]).select_related("user")
-    field.label_from_instance = lambda member: f"{member.user.name} ({member.user.email})"  # type: ignore[method-assign]
+    field.label_from_instance = _member_words  # type: ignore[assignment]

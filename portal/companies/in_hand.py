@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final, cast
+from typing import Final
 
 from django.http import HttpRequest
 
-from portal.accounts.models import User
 from portal.companies.invitations import refusal
 from portal.companies.models import Invitation, InvitationState
 
@@ -22,7 +21,7 @@ def opened_invitation(request: HttpRequest) -> Invitation | None:
 def invitation_in_hand(request: HttpRequest) -> Invitation | None:
     """The same, if it can still be accepted: by the person who is signed in, or by who signs in or up for it."""
     found = opened_invitation(request)
-    user = cast(User, request.user) if request.user.is_authenticated else None
+    user = request.user if request.user.is_authenticated else None
     if found is None or found.state != InvitationState.OPEN or refusal(found, user):
         return None
     return found

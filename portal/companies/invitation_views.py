@@ -116,7 +116,7 @@ def invitation(request: HttpRequest) -> HttpResponse:
     found = opened_invitation(request)
     if found is None:
         return render(request, "companies/invitation_unknown.html", status=404)
-    user = cast(User, request.user) if request.user.is_authenticated else None
+    user = request.user if request.user.is_authenticated else None
     refusal = invitations.refusal(found, user)
     context = {
         "invitation": found,

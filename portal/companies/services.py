@@ -6,7 +6,6 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
-from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -25,6 +24,7 @@ from portal.companies.errors import (
 )
 from portal.companies.models import Company, CompanyState, Membership
 from portal.companies.roles import Role
+from portal.companies.second_factor import has_second_factor
 from portal.companies.signals import (
     company_state_changed,
     company_updated,
@@ -217,7 +217,7 @@ def update_company(*, company: Company, user: User, actor: Actor, **changes: Any
     if "name" in changes:
         changes["name"] = clean_company_name(changes["name"])
     changed = {field: value for field, value in changes.items() if getattr(company, field) != value}
-    if changed.get("require_second_factor") and not is_mfa_enabled(user):
+    if changed.get("require_second_factor") and not has_second_factor(user):
         raise SecondFactorMissing
     if changed:
         before = {field: str(getattr(company, field)) for field in changed}

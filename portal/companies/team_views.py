@@ -24,6 +24,7 @@ from portal.companies.errors import CompanyError
 from portal.companies.forms import RemoveForm, RoleForm, TransferForm
 from portal.companies.models import Membership
 from portal.companies.roles import Role, manageable, may_manage
+from portal.companies.second_factor import FACTORS
 from portal.companies.selectors import company_members, company_membership, waiting_invitations
 from portal.companies.services import change_role, remove_member, transfer_ownership
 from portal.companies.words import ROLE_WORDS, role_table
@@ -61,7 +62,7 @@ def team(request: CompanyRequest, slug: str) -> HttpResponse:
             for invitation in waiting_invitations(company)[:100]
         ]
         factors = Authenticator.objects.filter(user__in=[member.user_id for member in page])
-        context["with_factor"] = set(factors.exclude(type="recovery_codes").values_list("user_id", flat=True))
+        context["with_factor"] = set(factors.filter(type__in=FACTORS).values_list("user_id", flat=True))
     return render(request, "companies/team.html", context)
 
 

@@ -88,8 +88,17 @@
   });
 
   // --- Times -----------------------------------------------------------------------------------------------------
-  const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
-  const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
+  // In the reader's words; on a company's pages in the company's time zone, elsewhere in the reader's own.
+  const formatter = (options) => {
+    const timeZone = document.documentElement.dataset.zone;
+    try {
+      return new Intl.DateTimeFormat(undefined, { ...options, timeZone });
+    } catch {
+      return new Intl.DateTimeFormat(undefined, options);
+    }
+  };
+  const exact = formatter({ dateStyle: "medium", timeStyle: "short" });
+  const day = formatter({ dateStyle: "medium" });
   const two = (number) => String(number).padStart(2, "0");
   const remaining = (seconds) => {
     const days = Math.floor(seconds / 86400);

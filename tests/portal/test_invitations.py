@@ -18,6 +18,7 @@ from portal.audit.models import AuditEvent
 from portal.companies import invitations, services
 from portal.companies.errors import InvitationRefused, NotAllowed, TooManyInvitations, WrongState
 from portal.companies.models import Company, Invitation, Membership
+from portal.logs import redact
 from tests import factories
 from tests.portal.inviting import last_link
 
@@ -137,6 +138,7 @@ def test_the_token_is_in_no_address_after_the_first_and_in_no_log(owner_client, 
     assert token not in str(dict(client.session))
     assert token not in caplog.text
     assert "no-store" in client.get(link)["Cache-Control"]
+    assert redact(f"Not Found: {link}") == "Not Found: /invitation/[token]/"
 
 
 @pytest.mark.parametrize("token", ["x", "A" * 43, "../x", "%00"])

@@ -75,7 +75,9 @@ def test_a_role_opens_the_pages_of_its_acts_and_no_others(role: Role, company: C
     browser = Client()
     browser.force_login(person)
     wrong = []
-    for plain, (route, act) in zip(COMPANY, sorted(ACT_OF_ROUTE.items(), key=lambda item: _plain(item[0])), strict=True):
+    for plain, (route, act) in zip(
+        COMPANY, sorted(ACT_OF_ROUTE.items(), key=lambda item: _plain(item[0])), strict=True
+    ):
         assert _plain(route) == plain
         where = address(plain, things, slug=company.slug)
         before = state()

@@ -161,6 +161,13 @@ def _member_pages(company: Company) -> list[tuple[str, str]]:
     for name, url in [("account", "account"), ("second-factor", "mfa_index"), ("sessions", "usersessions_list"),
                       ("new-company", "new_company"), ("mailbox", "mailbox")]:  # fmt: skip
         pages.append((name, reverse(url)))
+    for name, url in [("invite", "invite"), ("leave", "leave"), ("transfer", "transfer"),
+                      ("settings-security", "security"), ("settings-keys", "key_policy"),
+                      ("settings-export", "company_export"), ("settings-close", "close_company")]:  # fmt: skip
+        pages.append((name, reverse(url, args=[company.slug])))
+    member = company.memberships.get(user__email="dev@example.com")
+    for name, url in [("member-role", "member_role"), ("member-remove", "member_remove")]:
+        pages.append((name, reverse(url, args=[company.slug, member.user_id])))
     endpoint = company.webhooks.first()
     if endpoint is not None:
         pages.append(("webhook", reverse("webhooks:detail", args=[company.slug, endpoint.pk])))
