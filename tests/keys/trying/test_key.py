@@ -51,7 +51,9 @@ def test_the_value_is_in_no_answer_no_session_no_address_and_no_log(owner_client
 
 def test_htmx_gets_the_result_alone(owner_client, own_key):
     key, value = own_key
-    page = words(owner_client.post(address(key), {"value": value}, headers={"HX-Request": "true", "HX-Target": "trial"}))
+    page = words(
+        owner_client.post(address(key), {"value": value}, headers={"HX-Request": "true", "HX-Target": "trial"})
+    )
     assert "<html" not in page and "The key works" in page
 
 
@@ -112,14 +114,17 @@ def test_a_server_that_does_not_answer_is_waited_for_a_bounded_time(own_key, ser
     key.server.url = serve(delay=5).url
     began = time.monotonic()
     caller_deadline = began + 0.5
-    monkeypatch.setattr(calls.Caller, "__post_init__", lambda self: setattr(self, "deadline", caller_deadline), raising=False)
+    monkeypatch.setattr(
+        calls.Caller, "__post_init__", lambda self: setattr(self, "deadline", caller_deadline), raising=False
+    )
     trial = try_key(key, value)
     assert time.monotonic() - began < 3
     assert "No answer within" in trial.advice
 
 
 @pytest.mark.parametrize(
-    ("url", "advice"), [("http://127.0.0.1:9/mcp", "Nothing answers"), ("http://nowhere.invalid/mcp", "host name is not known")]
+    ("url", "advice"),
+    [("http://127.0.0.1:9/mcp", "Nothing answers"), ("http://nowhere.invalid/mcp", "host name is not known")],
 )
 def test_an_address_where_nothing_is_says_so(own_key, url, advice):
     key, value = own_key
