@@ -1,4 +1,4 @@
-"""Revoking several keys at once: one reason, one incident, nobody else's keys, and a typed number when they are many."""
+"""Revoking several keys at once: one reason, one incident, nobody else's keys, and a typed number for many."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Testing a key: the server is called as a client would, nothing but the key's own value is sent, and it is kept nowhere."""
+"""Testing a key: the server is called as a client would, with the key's own value alone, which is kept nowhere."""
 
 from __future__ import annotations
 
