@@ -87,7 +87,8 @@ def _key(
 ) -> Key:  # fmt: skip
     key, _token = services.create_key(
         company=company, server=server, user=user, name=name, scopes=scopes,
-        expires_at=timezone.now() + timedelta(days=days), actor=Actor.user(user), allowed_ips=allowed_ips, labels=labels,
+        expires_at=timezone.now() + timedelta(days=days), actor=Actor.user(user), allowed_ips=allowed_ips,
+        labels=labels,
     )  # fmt: skip
     return key
 
