@@ -120,6 +120,7 @@ def _conditions(now: datetime) -> dict[str, Q]:
 
 def _refused_often(company: Company, now: datetime) -> QuerySet[Any]:
     since = (now - timedelta(days=REFUSED_DAYS - 1)).replace(hour=0, minute=0, second=0, microsecond=0)
-    rows = UsageDay.objects.filter(company_id=company.pk, period__gte=since).exclude(code=Code.VALID.value)
+    rows: Any = UsageDay.objects.filter(company_id=company.pk, period__gte=since).exclude(code=Code.VALID.value)
     rows = rows.exclude(key_id="").values("key_id").annotate(refused=Coalesce(Sum("count"), 0))
-    return rows.filter(refused__gte=REFUSED_OFTEN).values("key_id")
+    found: QuerySet[Any] = rows.filter(refused__gte=REFUSED_OFTEN).values("key_id")
+    return found

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from django import forms
 from django.core.paginator import Page, Paginator
@@ -15,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from keys import labels
 from keys.attention import BY_SLUG, CONCERNS, Concern, concerned
 from keys.models import CredentialState, Key
-from keys.selectors import company_keys, company_labels, company_makers, visible_servers
+from keys.selectors import company_keys, company_labels, company_makers, labelled, visible_servers
 from keys.tokens import TOKEN_PATTERN
 from keys.usage.selectors import daily_uses
 from portal.companies.models import Company
@@ -94,7 +95,7 @@ class Listing:
         field = self.form.fields[name]
         assert isinstance(field, forms.ChoiceField)
         least = {"label": 2, "member": 3, "server": 3}.get(name, 0)
-        return len(list(field.choices)) >= least or bool(self.form.chosen(name))
+        return len(list(cast(Iterable[Any], field.choices))) >= least or bool(self.form.chosen(name))
 
     @property
     def concern(self) -> Concern | None:
@@ -117,7 +118,7 @@ def listing(company: Company, address: QueryDict) -> Listing:
     if member := form.chosen("member"):
         keys = keys.filter(user_id=member)
     if label := form.chosen("label"):
-        keys = keys.labelled(label)  # type: ignore[attr-defined]
+        keys = labelled(keys, label)
     if needs := form.chosen("needs"):
         keys = concerned(company, keys, needs)
     sort = form.chosen("sort") or NEWEST

@@ -119,14 +119,6 @@ class CredentialQuerySet(models.QuerySet[Any]):
                 return self.usable(now).filter(overlap_ends_at__isnull=True)
 
 
-class KeyQuerySet(CredentialQuerySet):
-    """Reads of keys alone."""
-
-    def labelled(self, label: str) -> KeyQuerySet:
-        """Those that have the label `label`, however it is written."""
-        return self.exclude(label_text="").filter(label_text__contains=labels.to_text([label.strip().lower()]))
-
-
 class Credential(models.Model):
     """One value of a token: what is stored of it, and its life.
 
@@ -215,8 +207,6 @@ class Key(Credential):
     first_used_at = models.DateTimeField(null=True, blank=True, editable=False)
     # As keys/labels.py writes it. With a default of the database's own: replicas of before the column make keys, too.
     label_text = models.CharField(max_length=200, blank=True, default="", db_default="", editable=False)
-
-    objects = KeyQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at", "id"]

@@ -9,7 +9,7 @@ from typing import Final
 
 from django.utils import timezone
 
-from keys.models import Key
+from keys.models import Credential, Key
 
 WIDTH: Final = 600
 _SWITCH: Final = 150  # where the new value begins: what came before is short, what follows is what matters
@@ -48,7 +48,7 @@ def planned(key: Key, hours: int, *, now: datetime | None = None) -> Picture:
     return Picture(_SWITCH, _SWITCH + _width(overlap), now, now + overlap)
 
 
-def going_on(old: Key, newer: Key, *, now: datetime | None = None) -> Picture | None:
+def going_on(old: Credential, newer: Credential, *, now: datetime | None = None) -> Picture | None:
     """The rotation from `old` to `newer` as it stands; None if the old value has ended."""
     now = now or timezone.now()
     if not old.overlap_ends_at or old.overlap_ends_at <= now:

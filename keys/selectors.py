@@ -9,7 +9,7 @@ from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from keys import tokens
-from keys.labels import from_text
+from keys.labels import from_text, to_text
 from keys.models import Key, ManagementToken, McpServer, ServerCredential
 from portal.companies.models import Company, Membership
 
@@ -26,6 +26,11 @@ def company_labels(company: Company) -> list[str]:
     """Every label that a key of `company` has, in the order of the alphabet: one query."""
     texts = company.keys.exclude(label_text="").order_by().values_list("label_text", flat=True).distinct()
     return sorted({label for text in texts for label in from_text(text)})
+
+
+def labelled(keys: QuerySet[Key], label: str) -> QuerySet[Key]:
+    """Those of `keys` that have the label `label`, however it is written."""
+    return keys.exclude(label_text="").filter(label_text__contains=to_text([label.strip().lower()]))
 
 
 def company_makers(company: Company) -> list[tuple[str, str]]:

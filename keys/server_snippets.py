@@ -1,4 +1,4 @@
-"""What an MCP server needs so that only good keys come in: text to paste, for Python and for anything else."""
+"""What an MCP server needs so that only good keys come in: text to paste, for Python, TypeScript and anything else."""
 
 from __future__ import annotations
 
@@ -10,6 +10,48 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from keys.models import McpServer
+
+# Node 18 and newer, Deno and Bun alike: no package is needed.
+_TYPESCRIPT = """const resource = %(url)s;
+const { origin, pathname } = new URL(resource);
+const metadata = `${origin}/.well-known/oauth-protected-resource${pathname}`;
+
+/** Null lets the request in; anything else is what to answer. Call it before every MCP request. */
+export async function refusal(headers: Headers, tool?: string): Promise<Response | null> {
+  const bearer = /^Bearer (.+)$/i.exec(headers.get("authorization") ?? "")?.[1];
+  const key = headers.get("api_key") ?? bearer ?? headers.get("x-api-key");
+  const challenge = `Bearer resource_metadata="${metadata}"`;
+  if (!key) return new Response(null, { status: 401, headers: { "WWW-Authenticate": challenge } });
+  const answer = await fetch(`${process.env.LATCHKEY_URL}/api/v1/keys/verify`, {
+    method: "POST",
+    headers: {
+      "Authorization": `Bearer ${process.env.LATCHKEY_CREDENTIAL}`,
+      "Content-Type": "application/json",
+    },
+    body: JSON.stringify({ key, tool }),
+    signal: AbortSignal.timeout(2000),
+  }).catch(() => null);
+  if (!answer?.ok) return new Response(null, { status: 503, headers: { "Retry-After": "5" } });
+  const verdict = await answer.json();
+  if (verdict.valid) return null;
+  switch (verdict.code) {
+    case "INSUFFICIENT_SCOPE":
+      return new Response(verdict.message, {
+        status: 403,
+        headers: { "WWW-Authenticate": `${challenge}, error="insufficient_scope", scope="${verdict.required_scope}"` },
+      });
+    case "COMPANY_INACTIVE":
+    case "IP_DENIED":
+      return new Response(verdict.message, { status: 403 });
+    case "RATE_LIMITED":
+      return new Response(verdict.message, { status: 429, headers: { "Retry-After": `${verdict.retry_after}` } });
+    default:
+      return new Response(verdict.message, {
+        status: 401,
+        headers: { "WWW-Authenticate": `${challenge}, error="invalid_token"` },
+      });
+  }
+}"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +88,20 @@ from latchkey.asgi import KeyMiddleware
 
 {verifier}
 app = KeyMiddleware(app, verifier, resource={url})"""
+    python = f"""import os
+
+from latchkey import Verifier
+
+verifier = Verifier(os.environ["LATCHKEY_URL"], os.environ["LATCHKEY_CREDENTIAL"])
+
+
+def allowed(key: str, tool: str) -> bool:
+    verdict = verifier.verify(key, tool=tool)
+    return verdict.valid  # verdict.status and verdict.message say what to answer if not
+
+
+# {server.url}: take the key from the header api_key, Authorization: Bearer or X-API-Key."""
+    typescript = _TYPESCRIPT % {"url": url}
     curl = f"""curl -s {portal}/api/v1/keys/verify \\
   -H "Authorization: Bearer $LATCHKEY_CREDENTIAL" -H "Content-Type: application/json" \\
   -d '{{"key": "the key that the client sent", "tool": "the tool that it calls"}}'"""
@@ -60,5 +116,11 @@ app = KeyMiddleware(app, verifier, resource={url})"""
             _("Starlette, FastAPI"),
             ((shell, f'pip install "latchkey[starlette]"\n{environment}'), ("app.py", asgi)),
         ),
+        Protection(
+            "python",
+            _("Python"),
+            ((shell, f"pip install latchkey\n{environment}"), ("check.py", python)),
+        ),
+        Protection("typescript", "TypeScript", ((shell, environment), ("latchkey.ts", typescript))),
         Protection("http", _("Any other language"), ((shell, environment), (str(_("Terminal")), curl))),
     ]

@@ -6,6 +6,7 @@ Made by the services that people and machines use, so that the record and the fe
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import timedelta
 
 from django.db import transaction
@@ -39,10 +40,16 @@ def load() -> Company:
     developer = User.objects.get(email="dev@example.com")
     actor, stock = Actor.user(owner), _stock_server(company, Actor.user(owner))
 
-    gemini = _key(company, portal_server, owner, "Gemini CLI on my laptop", ["tools:*"], 90)
-    code = _key(company, portal_server, developer, "Claude Code", ["tools:read"], 365)
-    _key(company, stock, developer, "Stock bot", ["tool:get_stock"], 30, allowed_ips=["203.0.113.0/24"])
-    nightly = _key(company, portal_server, owner, "Nightly report", ["tool:get_companies", "tool:get_users"], 365)
+    gemini = _key(company, portal_server, owner, "Gemini CLI on my laptop", ["tools:*"], 90, labels=["laptop"])
+    code = _key(company, portal_server, developer, "Claude Code", ["tools:read"], 365, labels=["laptop"])
+    _key(
+        company, stock, developer, "Stock bot", ["tool:get_stock"], 12, allowed_ips=["203.0.113.0/24"],
+        labels=["production", "warehouse"],
+    )  # fmt: skip
+    nightly = _key(
+        company, portal_server, owner, "Nightly report", ["tool:get_companies", "tool:get_users"], 365,
+        labels=["production"],
+    )  # fmt: skip
     newer, _token = services.rotate_key(key=nightly, overlap=timedelta(hours=24), actor=actor)
     leaked = _key(company, portal_server, developer, "Old notebook", ["tools:*"], 90)
     services.revoke_key(key=leaked, reason="Found in a public repository", actor=actor)
@@ -76,11 +83,12 @@ def _stock_server(company: Company, actor: Actor) -> McpServer:
 
 def _key(
     company: Company, server: McpServer, user: User, name: str, scopes: list[str], days: int,
-    allowed_ips: tuple[str, ...] | list[str] = (),
+    allowed_ips: Sequence[str] = (), labels: Sequence[str] = (),
 ) -> Key:  # fmt: skip
     key, _token = services.create_key(
         company=company, server=server, user=user, name=name, scopes=scopes,
         expires_at=timezone.now() + timedelta(days=days), actor=Actor.user(user), allowed_ips=allowed_ips,
+        labels=labels,
     )  # fmt: skip
     return key
 

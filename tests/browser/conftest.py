@@ -39,9 +39,7 @@ class Portal:
 
     url: str
     demo: dict[str, Any]
-    manage: Callable[..., str] = field(
-        repr=False
-    )  # runs `manage.py` with these words, as the portal's own process would
+    manage: Callable[..., str] = field(repr=False)  # runs a command of manage.py beside it; its output
 
     def verdict(self, key: str, **more: str) -> dict[str, Any]:
         """What the verify API says of `key`, asked as the demo's MCP server."""

@@ -173,5 +173,121 @@ def test_the_variable_is_set_with_the_key_for_both_kinds_of_shell():
     assert f'"GROWERP_SYSTEM_KEY", "{KEY}"' in lines.powershell
 
 
+# The `mcpServers` notation is read by FastMCP's own model of it, which the clients' formats come from.
+FASTMCP = ["gemini", "claude-code", "cursor", "lm-studio", "copilot-cli", "claude-desktop", "jetbrains", "mcp-remote"]
+
+
+@pytest.mark.parametrize("client", FASTMCP)
+def test_fastmcps_reader_of_client_settings_finds_the_server(client):
+    config = pytest.importorskip("fastmcp.mcp_config", reason="the package fastmcp is not installed")
+    for each in ALL[client].forms:
+        if each.language != "json":
+            continue
+        settings = parsed(each)
+        for server in settings["mcpServers"].values():
+            # Names that a client has for the same thing: FastMCP knows the usual ones alone.
+            server.setdefault("url", server.pop("httpUrl", None) or server.get("url"))
+            if server["url"] is None:
+                del server["url"]
+        (found,) = config.MCPConfig.from_dict(settings).mcpServers.values()
+        if "command" in settings["mcpServers"]["growerp-system"]:
+            assert isinstance(found, config.StdioMCPServer)
+            assert found.command == "npx" and TO.url in found.args
+        else:
+            assert isinstance(found, config.RemoteMCPServer)
+            assert found.url == TO.url and set(found.headers) & {"X-API-Key", "api_key"}
+
+
+# What each client's documentation and source say of its file (docs/clients.md), as JSON Schema: nothing else may stand
+# in it, since several clients leave out a server with a field that they do not know.
+TEXT = {"type": "string", "minLength": 1}
+HEADERS = {"type": "object", "minProperties": 1, "additionalProperties": TEXT}
+
+
+def one(server, required):
+    return {"type": "object", "required": required, "properties": server, "additionalProperties": False}
+
+
+def under(name, server, **more):
+    servers = {"type": "object", "minProperties": 1, "additionalProperties": server}
+    return {"type": "object", "required": [name], "properties": {name: servers, **more}, "additionalProperties": False}
+
+
+STDIO = one(
+    {"command": {"const": "npx"}, "args": {"type": "array", "items": TEXT}, "env": HEADERS}, ["command", "args"]
+)
+SCHEMAS = {
+    "gemini": under("mcpServers", one({"httpUrl": TEXT, "headers": HEADERS}, ["httpUrl"])),
+    "claude-code": under(
+        "mcpServers", one({"type": {"const": "http"}, "url": TEXT, "headers": HEADERS}, ["type", "url"])
+    ),
+    "vscode": under(
+        "servers",
+        one({"type": {"enum": ["http", "sse"]}, "url": TEXT, "headers": HEADERS}, ["type", "url"]),
+        inputs={
+            "type": "array",
+            "items": one(
+                {"type": {"const": "promptString"}, "id": TEXT, "description": TEXT, "password": {"type": "boolean"}},
+                ["type", "id", "description"],
+            ),
+        },
+    ),
+    "cursor": under("mcpServers", one({"url": TEXT, "headers": HEADERS}, ["url"])),
+    "codex": under(
+        "mcp_servers", one({"url": TEXT, "env_http_headers": HEADERS, "http_headers": HEADERS}, ["url"])
+    ),
+    "claude-desktop": under("mcpServers", STDIO),
+    "opencode": under(
+        "mcp",
+        one(
+            {"type": {"const": "remote"}, "url": TEXT, "enabled": {"type": "boolean"}, "headers": HEADERS},
+            ["type", "url"],
+        ),
+    ),
+    "windsurf": under("mcpServers", one({"serverUrl": TEXT, "headers": HEADERS}, ["serverUrl"])),
+    "zed": under("context_servers", one({"url": TEXT, "headers": HEADERS}, ["url"])),
+    "cline": under(
+        "mcpServers", one({"type": {"const": "streamableHttp"}, "url": TEXT, "headers": HEADERS}, ["type", "url"])
+    ),
+    "goose": under(
+        "extensions",
+        one(
+            {
+                "enabled": {"type": "boolean"}, "type": {"const": "streamable_http"}, "name": TEXT, "uri": TEXT,
+                "headers": HEADERS, "env_keys": {"type": "array", "items": TEXT}, "timeout": {"type": "integer"},
+            },
+            ["enabled", "type", "name", "uri"],
+        ),
+    ),
+    "lm-studio": under("mcpServers", one({"url": TEXT, "headers": HEADERS}, ["url"])),
+    "jetbrains": under("mcpServers", STDIO),
+    "copilot-cli": under(
+        "mcpServers",
+        one(
+            {"type": {"const": "http"}, "url": TEXT, "headers": HEADERS, "tools": {"type": "array"}},
+            ["type", "url", "tools"],
+        ),
+    ),
+    "mcp-remote": under("mcpServers", STDIO),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("client", SCHEMAS)
+def test_every_form_is_what_its_client_documents_and_nothing_more(client):
+    jsonschema = pytest.importorskip("jsonschema")
+    for each in ALL[client].forms:
+        if each.language != "shell":
+            jsonschema.validate(parsed(each), SCHEMAS[client])
+
+
+def test_continue_gets_a_list_of_servers():
+    (server,) = parsed(form("continue", "environment"))["mcpServers"]
+    assert set(server) == {"name", "type", "url", "requestOptions"} and server["type"] == "streamable-http"
+
+
+def test_every_client_with_a_file_has_a_schema_here():
+    assert {*SCHEMAS, "continue", "curl"} == set(ALL)
+
+
 def test_every_client_is_in_the_list_once():
     assert len(ALL) == len(CLIENTS) == 17

@@ -40,7 +40,7 @@ from keys.api.verify import PROBLEMS, json_response
 from keys.errors import NotAllowed, ServerUnavailable
 from keys.management import Caller
 from keys.models import CredentialState, IdempotentRequest, Key, ManagementScope, McpServer
-from keys.selectors import company_key, company_keys, visible_servers
+from keys.selectors import company_key, company_keys, labelled, visible_servers
 
 _ERRORS = {code: PROBLEMS[code] for code in (400, 401, 429)}
 _WITH_MISSING = {**_ERRORS, 403: PROBLEMS[401], 404: PROBLEMS[400], 422: PROBLEMS[400]}
@@ -101,7 +101,7 @@ class KeysView(ManagementView):
         if part := query.get("name"):
             rows = rows.filter(name__icontains=part)
         if label := query.get("label"):
-            rows = rows.labelled(label)  # type: ignore[attr-defined]
+            rows = labelled(rows, label)
         found, following = page_of(request, rows)
         return json_response({"results": [key_json(key) for key in found], "next": following})
 

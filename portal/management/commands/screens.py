@@ -128,6 +128,12 @@ def walk(camera: Camera, company: Company) -> None:
         page.get_by_label("Name", exact=True).fill("Assistant in the office")
         _press(page, "Create the key")
         camera.take(page, "key-created")
+        page.get_by_role("button", name="Test this key").click()
+        page.locator("#trial .timeline").wait_for()
+        camera.take(page, "key-tested")
+        page.goto(dict(member)["server-check"])
+        _press(page, "Start the test")
+        camera.take(page, "server-checked")
         _connect(page, camera, company.slug)
 
         page = _person(browser)
@@ -154,10 +160,17 @@ def _member_pages(company: Company) -> list[tuple[str, str]]:
     pages.append(("new-key", reverse("keys:new", args=[company.slug])))
     for name, url, one in [
         ("key", "keys:detail", key), ("key-edit", "keys:edit", key), ("key-rotate", "keys:rotate", key),
-        ("key-revoke", "keys:revoke", key), ("key-rotating", "keys:detail", rotating),
+        ("key-revoke", "keys:revoke", key), ("key-test", "keys:test", key), ("key-rotating", "keys:detail", rotating),
         ("key-revoked", "keys:detail", revoked),
     ]:  # fmt: skip
         pages.append((name, reverse(url, args=[company.slug, one.pk])))
+    listed = reverse("keys:list", args=[company.slug])
+    pages.append(("keys-needing", f"{listed}?needs=refused"))
+    pages.append(("keys-revoke", f"{reverse('keys:revoke_many', args=[company.slug])}?key={key.pk}&key={rotating.pk}"))
+    pages.append(("key-asked-tool", f"{reverse('keys:edit', args=[company.slug, rotating.pk])}?tool=whoami"))
+    portal_server = McpServer.objects.get(is_portal=True)
+    pages.append(("server", reverse("servers:detail", args=[company.slug, portal_server.pk])))
+    pages.append(("server-check", reverse("servers:check", args=[company.slug, portal_server.pk])))
     for name, url in [("account", "account"), ("second-factor", "mfa_index"), ("sessions", "usersessions_list"),
                       ("new-company", "new_company"), ("mailbox", "mailbox")]:  # fmt: skip
         pages.append((name, reverse(url)))
