@@ -9,12 +9,15 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import get_template
 
+from keys.snippets import Connection, snippets
+
 RETRY_SECONDS = 2
 
 
 def landing(request: HttpRequest) -> HttpResponse:
     """What Latchkey is, and where to begin."""
-    return render(request, "landing.html")
+    clients = [snippet.name for snippet in snippets(Connection("", ""))]
+    return render(request, "landing.html", {"clients": clients})
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
