@@ -88,13 +88,15 @@
   });
 
   // --- Times -----------------------------------------------------------------------------------------------------
-  const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
-  const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
+  // In the page's language; if the browser's own is a kind of it (en-GB), as that writes dates.
+  const language = navigator.languages.find((each) => each.split("-")[0] === root.lang) || root.lang || undefined;
+  const exact = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
+  const day = new Intl.DateTimeFormat(language, { dateStyle: "medium" });
   const two = (number) => String(number).padStart(2, "0");
   const remaining = (seconds) => {
     const days = Math.floor(seconds / 86400);
     const clock = `${two(Math.floor((seconds % 86400) / 3600))}:${two(Math.floor((seconds % 3600) / 60))}:${two(seconds % 60)}`;
-    return days ? `${days} d ${clock}` : clock;
+    return days ? `${days} ${document.body.dataset.days || "d"} ${clock}` : clock;
   };
   const localise = (scope) => {
     for (const time of scope.querySelectorAll("time[data-time]")) {
