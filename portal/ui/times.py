@@ -9,7 +9,7 @@ from typing import Final
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 Words = Callable[[int], str]
@@ -43,11 +43,11 @@ def relative(moment: datetime) -> str:
 
 
 def day(moment: datetime) -> str:
-    """The day of `moment`: "25 Nov 2026"."""
-    return str(date_format(timezone.localtime(moment), "j M Y"))
+    """The day of `moment`: "25 November 2026"."""
+    return str(date_format(timezone.localtime(moment), pgettext("a date, by the letters of Django's date filter", "j F Y")))
 
 
 def exact(moment: datetime) -> str:
-    """The day, time and zone of `moment`: "25 Nov 2026, 22:10 UTC"."""
+    """The day, time and zone of `moment`: "25 November 2026, 22:10 UTC"."""
     local = timezone.localtime(moment)
-    return f"{date_format(local, 'j M Y, H:i')} {local.tzname()}"
+    return f"{day(moment)}, {local:%H:%M} {local.tzname()}"
