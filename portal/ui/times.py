@@ -44,7 +44,9 @@ def relative(moment: datetime) -> str:
 
 def day(moment: datetime) -> str:
     """The day of `moment`: "25 November 2026"."""
-    return str(date_format(timezone.localtime(moment), pgettext("a date, by the letters of Django's date filter", "j F Y")))
+    return str(
+        date_format(timezone.localtime(moment), pgettext("a date, by the letters of Django's date filter", "j F Y"))
+    )
 
 
 def exact(moment: datetime) -> str:

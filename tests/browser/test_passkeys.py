@@ -4,9 +4,8 @@ virtual authenticator, so that the real WebAuthn code of browser and server runs
 
 from __future__ import annotations
 
-from playwright.sync_api import Page, expect
-
 import pytest
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Browse
 from tests.browser.looking import look_at

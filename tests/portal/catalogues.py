@@ -76,9 +76,10 @@ def faults(po_path: Path, mo_path: Path, wanted: set[str] | None = None) -> list
             if set(PLACEHOLDER.findall(text)) not in allowed:
                 found.append(f"other placeholders: {entry.msgid!r} → {text!r}")
         twin = compiled.get((entry.msgctxt, entry.msgid))
-        if "fuzzy" not in entry.flags and entry.translated():
-            if twin is None or (twin.msgstr, dict(twin.msgstr_plural)) != (entry.msgstr, dict(entry.msgstr_plural)):
-                found.append(f"not in the .mo: {entry.msgid!r}")
+        usable = "fuzzy" not in entry.flags and entry.translated()
+        same = twin and (twin.msgstr, dict(twin.msgstr_plural)) == (entry.msgstr, dict(entry.msgstr_plural))
+        if usable and not same:
+            found.append(f"not in the .mo: {entry.msgid!r}")
     if wanted is not None:
         held = {entry.msgid for entry in po if not entry.obsolete}
         found += [f"not in the .po: {text!r}" for text in sorted(wanted - held)]
