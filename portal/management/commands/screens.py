@@ -159,7 +159,8 @@ def _member_pages(company: Company) -> list[tuple[str, str]]:
         ("key-revoked", "keys:detail", revoked),
     ]:  # fmt: skip
         pages.append((name, reverse(url, args=[company.slug, one.pk])))
-    for name, url in [("account", "account"), ("second-factor", "mfa_index"), ("sessions", "usersessions_list"), ("sign-ins", "sign_ins"),
+    for name, url in [("account", "account"), ("second-factor", "mfa_index"), ("sessions", "usersessions_list"),
+                      ("sign-ins", "sign_ins"),
                       ("new-company", "new_company"), ("mailbox", "mailbox")]:  # fmt: skip
         pages.append((name, reverse(url)))
     endpoint = company.webhooks.first()
