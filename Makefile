@@ -2,7 +2,7 @@
 
 PYTHON = .venv/bin/python
 
-.PHONY: help run test check lint format screens bench reliability conformance
+.PHONY: help run test check lint format messages screens bench reliability conformance
 
 help: ## This list
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/: .*## /\t/' | expand -t 14
@@ -36,6 +36,10 @@ lint: ## Style, types, import rules, migrations
 format: ## Put the style right
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m ruff format .
+
+messages: ## Bring the catalogues in locale/ up to date and compile them (needs GNU gettext)
+	$(PYTHON) manage.py makemessages -l nl -l de -l es --no-location --no-obsolete -e html,txt,py -i .venv -i tests -i docs -i bench -i examples -i 'keys/verifier/*' -i 'keys/mcp/*' -i 'staticfiles/*' -i 'var/*'
+	$(PYTHON) manage.py compilemessages -i .venv
 
 screens: ## Pictures of every page, wide and narrow, light and dark, into var/screens
 	$(PYTHON) manage.py screens var/screens

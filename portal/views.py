@@ -13,12 +13,15 @@ from django.template.loader import get_template
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from keys.snippets import Connection, snippets
+
 RETRY_SECONDS = 2
 
 
 def landing(request: HttpRequest) -> HttpResponse:
     """What Latchkey is, and where to begin."""
-    return render(request, "landing.html")
+    clients = [snippet.name for snippet in snippets(Connection("", ""))]
+    return render(request, "landing.html", {"clients": clients})
 
 
 @require_safe

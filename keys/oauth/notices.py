@@ -12,7 +12,7 @@ from portal.accounts import mails
 
 def made(connection: Connection, *, ip: str | None, user_agent: str) -> None:
     """Mail the person of `connection` that an AI client can now act for them: if they did not allow it, they end it."""
-    about = {"ip": ip, "user_agent": user_agent, "timestamp": connection.created_at}
+    about: dict[str, object] = {"ip": ip, "user_agent": user_agent, "timestamp": connection.created_at}
     _send("connections/mail/made", connection, about)
 
 

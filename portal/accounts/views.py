@@ -88,7 +88,7 @@ def language(request: HttpRequest) -> HttpResponse:
     chosen = request.POST.get("language", "")
     chosen = chosen if chosen in dict(settings.LANGUAGES) else ""
     if request.user.is_authenticated:
-        change_language(user=cast(User, request.user), language=chosen)
+        change_language(user=request.user, language=chosen)
     response = HttpResponseRedirect(next_page(request))
     name = settings.LANGUAGE_COOKIE_NAME
     if chosen:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 NO_HASH = "0" * 64  # what the first event of a chain follows
 
@@ -11,10 +12,10 @@ NO_HASH = "0" * 64  # what the first event of a chain follows
 class ActorKind(models.TextChoices):
     """Who did it."""
 
-    USER = "user", "Member"
-    STAFF = "staff", "Staff"
-    TOKEN = "token", "Management token"
-    SERVER = "server", "MCP server"
+    USER = "user", _("Member")
+    STAFF = "staff", _("Staff")
+    TOKEN = "token", _("Management token")
+    SERVER = "server", _("MCP server")
     SYSTEM = "system", "Latchkey"
 
 

@@ -17,7 +17,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
 from portal.help import markdown
-from portal.help.menu import GROUPS, INDEX
+from portal.help.menu import GROUPS, INDEX, LABELS
 
 FOLDER: Final = Path(settings.BASE_DIR) / "docs"
 # What documents write for "this portal" and "its MCP server"; readers of the portal see the real addresses.
@@ -36,6 +36,11 @@ class Page:
     def title(self) -> str:
         """Its first heading."""
         return self.document.title or self.name
+
+    @property
+    def label(self) -> str | Promise:
+        """What it is called in the sidebar."""
+        return LABELS.get(self.name) or self.title
 
     @property
     def url(self) -> str:

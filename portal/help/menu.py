@@ -25,6 +25,22 @@ GROUPS: Final = (
     Group(_("How it is built"), ("architecture", "decisions")),
 )
 
+# What a document is called where room is short; its own title otherwise.
+LABELS: Final[dict[str, str | Promise]] = {
+    "quickstart": _("Quickstart"),
+    "rotate-without-downtime": _("Rotate without downtime"),
+    "scanners": _("Scanners"),
+    "oauth": _("Sign-in by OAuth"),
+    "other-languages": _("Other languages, curl"),
+    "mcp-server": _("The portal's own server"),
+    "clients": _("Clients that were tried"),
+    "conformance": _("Conformance"),
+    "operations": _("Install and run"),
+    "reliability": _("When something breaks"),
+    "performance": _("Performance"),
+    "security": _("Security"),
+}
+
 # Made by hand on GitHub, where there is no sidebar; /docs/ itself takes its place here.
 INDEX: Final = "index"
 

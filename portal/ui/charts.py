@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from django.utils.formats import number_format
+
 SPARK_WIDTH, SPARK_HEIGHT = 120, 32
 CHART_WIDTH, CHART_HEIGHT = 600, 160
 _PAD = 2
@@ -24,6 +26,11 @@ class Bar:
 def numbers(values: Iterable[object]) -> list[float]:
     """`values` as numbers; what is missing counts as 0."""
     return [float(value or 0) for value in values]  # type: ignore[arg-type]
+
+
+def said(value: float) -> str:
+    """`value` as the reader's language writes numbers: "1,234,567", "0.5"."""
+    return str(number_format(int(value) if value == int(value) else round(value, 1), force_grouping=True))
 
 
 def nice_ceiling(value: float) -> int:
@@ -72,5 +79,5 @@ def bars(pairs: Sequence[tuple[str, float]], width: float, height: float, top: f
     for index, (label, value) in enumerate(pairs):
         tall = max(round(height * value / (top or 1), 1), 2.0) if value else 0.0
         x, wide = round(index * slot + gap / 2, 1), round(slot - gap, 1)
-        result.append(Bar(x, round(height - tall, 1), wide, tall, f"{label}: {value:g}"))
+        result.append(Bar(x, round(height - tall, 1), wide, tall, f"{label}: {said(value)}"))
     return result

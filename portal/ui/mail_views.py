@@ -40,7 +40,7 @@ def _language(request: HttpRequest) -> str:
 
 
 @require_safe
-@csp_update({"frame-src": ["'self'"]})  # type: ignore[arg-type]  # its annotation knows no views with arguments
+@csp_update({"frame-src": ["'self'"]})
 def mails(request: HttpRequest) -> HttpResponse:
     """The list of mails, and the one that `?mail=` names, in a closed frame and as text."""
     language = _language(request)
@@ -61,7 +61,7 @@ def mails(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @xframe_options_sameorigin
-@csp_replace(MAIL_POLICY)  # type: ignore[arg-type]  # as above
+@csp_replace(MAIL_POLICY)
 def mail_frame(request: HttpRequest) -> HttpResponse:
     """The HTML of one mail, alone, for the frame."""
     mail = _mail(request.GET.get("mail", ""), request.GET.get("variant", ""), _language(request))

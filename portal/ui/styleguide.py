@@ -10,8 +10,10 @@ from django import forms
 from django.core.paginator import Paginator
 from django.utils import timezone
 
+from portal.ui.badges import BADGES
 from portal.ui.icons import ICONS
 
+ROLES = ["owner", "admin", "developer", "viewer", "staff"]
 SCOPES = [
     ("tools:read", "Read-only tools"),
     ("tools:*", "All tools"),
@@ -38,6 +40,22 @@ class SampleForm(forms.Form):
     agree = forms.BooleanField(label="I have copied the key", help_text="It is not shown again.")
 
 
+class FixedForm(forms.Form):
+    """Fields that are not typed in, and one with words before and after it."""
+
+    name = forms.CharField(label="Read only", initial="growerp-system", disabled=True)
+    address = forms.CharField(label="Address", initial="mcp.example.com")
+    plan = forms.ChoiceField(
+        label="Plan", choices=[("standard", "Standard"), ("plus", "Plus")], widget=forms.RadioSelect, initial="plus"
+    )
+
+
+COLOURS = [
+    "bg", "surface", "surface-2", "surface-3", "border", "border-strong", "text", "text-2", "text-3", "ink", "accent",
+    "brass", "success", "warning", "danger", "info",
+]  # fmt: skip
+
+
 def _event(icon: str, text: str, note: str, at: datetime, tone: str = "") -> SimpleNamespace:
     return SimpleNamespace(icon=icon, text=text, note=note, at=at, tone=tone)
 
@@ -51,9 +69,11 @@ def examples() -> dict[str, Any]:
     return {
         "form": SampleForm(),
         "bad_form": bad,
+        "fixed_form": FixedForm(),
+        "colours": COLOURS,
         "icons": sorted(ICONS),
-        "states": ["active", "rotating", "expired", "revoked", "pending", "suspended", "closed"],
-        "roles": ["owner", "admin", "developer", "viewer", "staff"],
+        "states": [value for value in BADGES if value.islower() and value not in ROLES],
+        "roles": ROLES,
         "verdicts": ["VALID", "RATE_LIMITED", "REVOKED", "INSUFFICIENT_SCOPE"],
         "tones": ["info", "success", "warning", "danger"],
         "uses": uses,

@@ -14,6 +14,7 @@ from portal.ui.context import THEMES
 from portal.ui.styleguide import examples
 
 YEAR = 365 * 24 * 3600
+ERRORS = (400, 403, 404, 429, 500, 503)
 
 
 def next_page(request: HttpRequest) -> str:
@@ -43,10 +44,7 @@ def styleguide(request: HttpRequest) -> HttpResponse:
         raise Http404
     messages.success(request, "The key was revoked.")
     messages.error(request, "The card was declined.")
-    return render(request, "styleguide/index.html", examples())
-
-
-ERRORS = (400, 403, 404, 429, 500, 503)
+    return render(request, "styleguide/index.html", {**examples(), "errors": ERRORS})
 
 
 @require_safe

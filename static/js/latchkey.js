@@ -88,13 +88,14 @@
   });
 
   // --- Times -----------------------------------------------------------------------------------------------------
-  // In the reader's words; on a company's pages in the company's time zone, elsewhere in the reader's own.
+  // In the page's language; if the browser's own is a kind of it (en-GB), as that writes dates. On a company's pages in
+  // the company's time zone, elsewhere in the reader's own.
+  const language = navigator.languages.find((each) => each.split("-")[0] === root.lang) || root.lang || undefined;
   const formatter = (options) => {
-    const timeZone = document.documentElement.dataset.zone;
     try {
-      return new Intl.DateTimeFormat(undefined, { ...options, timeZone });
+      return new Intl.DateTimeFormat(language, { ...options, timeZone: root.dataset.zone });
     } catch {
-      return new Intl.DateTimeFormat(undefined, options);
+      return new Intl.DateTimeFormat(language, options);
     }
   };
   const exact = formatter({ dateStyle: "medium", timeStyle: "short" });
@@ -103,7 +104,7 @@
   const remaining = (seconds) => {
     const days = Math.floor(seconds / 86400);
     const clock = `${two(Math.floor((seconds % 86400) / 3600))}:${two(Math.floor((seconds % 3600) / 60))}:${two(seconds % 60)}`;
-    return days ? `${days} d ${clock}` : clock;
+    return days ? `${days} ${document.body.dataset.days || "d"} ${clock}` : clock;
   };
   const localise = (scope) => {
     for (const time of scope.querySelectorAll("time[data-time]")) {

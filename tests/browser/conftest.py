@@ -149,8 +149,9 @@ class Troubles:
         page.on("response", lambda response: self._response(response.status, response.url))
 
     def _console(self, kind: str, text: str) -> None:
-        # That a document came with 4xx is no trouble of the page; the response is looked at below.
-        if kind in {"error", "warning"} and "Failed to load resource" not in text:
+        # That a document came with 4xx is no trouble of the page; the response is looked at below. And that a person
+        # refuses their passkey is said by allauth's script on the console, and by the page.
+        if kind in {"error", "warning"} and not text.startswith(("Failed to load resource", "NotAllowedError:")):
             self.found.append(f"console {kind}: {text}")
 
     def _request(self, url: str) -> None:

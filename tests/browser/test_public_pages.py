@@ -10,7 +10,20 @@ from tests.browser.looking import look_at
 pytestmark = pytest.mark.browser
 
 
-@pytest.mark.parametrize("address", ["/", "/styleguide/", "/no/such/page/"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/",
+        "/styleguide/",
+        "/styleguide/mail/",
+        "/no/such/page/",
+        "/docs/",
+        "/docs/quickstart/",
+        "/docs/security/",
+        "/docs/search/?q=rotate",
+        "/docs/search/?q=nothing+like+it",
+    ],
+)
 def test_a_page_is_accessible_in_both_themes_and_widths(browse: Browse, address: str) -> None:
     page = browse()
     page.goto(address)
@@ -96,3 +109,14 @@ def test_the_api_reference_loads_under_the_policy(browse: Browse) -> None:
     page = browse()
     page.goto("/api/docs/")
     page.locator(".opblock").first.wait_for()
+
+
+def test_the_documents_are_searched_without_script_and_on_a_phone(browse: Browse) -> None:
+    page = browse(javascript=False, width=360)
+    page.goto("/docs/")
+    page.get_by_text("Contents", exact=True).click()
+    page.locator("#docs-q-folded").fill("overlap")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/docs/search/?q=overlap")
+    page.locator(".docs-hits a").first.click()
+    assert page.locator(".prose").is_visible()

@@ -80,7 +80,9 @@ def test_facts_are_a_table_and_other_lists_are_lists():
 def test_a_mail_is_in_the_language_of_its_reader():
     assert mails.language_of(User(language="nl")) == "nl"
     assert mails.language_of(User(language="fr")) == "en" and mails.language_of(None) == "en"
-    message = mails.compose("keys/mail/notice", mail_examples.EXAMPLES["keys/mail/notice"]["14d"], to="a@b.c", language="nl")
+    message = mails.compose(
+        "keys/mail/notice", mail_examples.EXAMPLES["keys/mail/notice"]["14d"], to="a@b.c", language="nl"
+    )
     assert '<html lang="nl">' in message.alternatives[0][0] and "december" in message.body
 
 

@@ -163,8 +163,18 @@ def test_the_style_guide_shows_every_component(client: Client, db: None) -> None
     shown = (settings.BASE_DIR / "templates/styleguide/index.html").read_text()
     behind = {"card", "alert", "dialog", "tabs", "tab", "menu", "chart", "sparkline", "badge"}  # tags of these names
     inside = {"field", "field_error", "form_errors", "cursor_pagination"}
-    frame = {"mark", "messages", "nav", "company_switcher", "sidebar_foot", "account_menu", "theme", "preview"}
-    frame |= {"site_header", "site_footer"}
+    frame = {
+        "mark",
+        "messages",
+        "nav",
+        "company_switcher",
+        "sidebar_foot",
+        "account_menu",
+        "theme",
+        "language",
+        "preview",
+    }
+    frame |= {"site_header", "site_footer", "language"}
     for component in (settings.BASE_DIR / "templates/components").glob("*.html"):
         name = component.stem
         if name in behind:

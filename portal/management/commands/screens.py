@@ -147,8 +147,11 @@ def walk(camera: Camera, company: Company) -> None:
 def _visitor_pages() -> list[tuple[str, str]]:
     names = {"landing": "landing", "sign-up": "account_signup", "sign-in": "account_login",
              "reset-password": "account_reset_password", "api-docs": "api-docs", "connect": "connect",
-             "styleguide": "styleguide"}  # fmt: skip
-    return [(name, reverse(url)) for name, url in names.items()] + [("not-found", "/nothing-here/")]
+             "styleguide": "styleguide", "mails": "styleguide_mail", "docs": "help:index"}  # fmt: skip
+    pages = [(name, reverse(url)) for name, url in names.items()] + [("not-found", "/nothing-here/")]
+    pages += [(f"docs-{name}", reverse("help:page", args=[name])) for name in ("quickstart", "connect", "security")]
+    pages.append(("docs-search", f"{reverse('help:search')}?q=rotate"))
+    return pages + [(f"error-{status}", reverse("styleguide_error", args=[status])) for status in (403, 429, 500, 503)]
 
 
 def _member_pages(company: Company) -> list[tuple[str, str]]:
@@ -172,6 +175,7 @@ def _member_pages(company: Company) -> list[tuple[str, str]]:
     pages.append(("server", reverse("servers:detail", args=[company.slug, portal_server.pk])))
     pages.append(("server-check", reverse("servers:check", args=[company.slug, portal_server.pk])))
     for name, url in [("account", "account"), ("second-factor", "mfa_index"), ("sessions", "usersessions_list"),
+                      ("sign-ins", "sign_ins"),
                       ("new-company", "new_company"), ("mailbox", "mailbox")]:  # fmt: skip
         pages.append((name, reverse(url)))
     for name, url in [("invite", "invite"), ("leave", "leave"), ("transfer", "transfer"),

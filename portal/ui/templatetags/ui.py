@@ -13,10 +13,10 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.timesince import timesince, timeuntil
+from django.utils.timesince import timeuntil
 from django.utils.translation import gettext as _
 
-from portal.ui import charts, navigation
+from portal.ui import charts, navigation, times
 from portal.ui.badges import badge_of
 from portal.ui.icons import ICONS
 
@@ -67,30 +67,19 @@ def when(moment: datetime | None, empty: object = "", style: str = "relative") -
     """
     if moment is None:
         return format_html('<span class="muted">{}</span>', empty or _("Never"))
-    exact = f"{timezone.localtime(moment):%Y-%m-%d %H:%M %Z}"
+    exact = times.exact(moment)
     if style == "exact":
         words = exact
     elif style == "date":
-        words = f"{timezone.localtime(moment):%Y-%m-%d}"
+        words = times.day(moment)
     else:
-        words = relative(moment)
+        words = times.relative(moment)
     return format_html(
         '<time datetime="{}" title="{}" data-time="{}">{}</time>', moment.isoformat(), exact, style, words
     )
 
 
-@register.filter
-def relative(moment: datetime) -> str:
-    """How far `moment` is from now, in words."""
-    now = timezone.now()
-    seconds = (moment - now).total_seconds()
-    if -60 < seconds <= 0:
-        return _("just now")
-    if 0 < seconds < 60:
-        return _("in less than a minute")
-    if seconds < 0:
-        return _("%(time)s ago") % {"time": timesince(moment, now, depth=1)}
-    return _("in %(time)s") % {"time": timeuntil(moment, now, depth=1)}
+register.filter("relative", times.relative)
 
 
 @register.simple_tag
@@ -100,7 +89,7 @@ def countdown(moment: datetime) -> SafeString:
     return format_html(
         '<time class="countdown" datetime="{}" title="{}" data-countdown data-ended="{}">{}</time>',
         moment.isoformat(),
-        f"{timezone.localtime(moment):%Y-%m-%d %H:%M %Z}",
+        times.exact(moment),
         _("ended"),
         left,
     )
@@ -115,7 +104,8 @@ def sparkline(values: Iterable[object], label: str, tone: str = "") -> SafeStrin
     found = charts.numbers(values)
     top = max(found, default=0)
     points = charts.line_points(found, charts.SPARK_WIDTH, charts.SPARK_HEIGHT, top)
-    words = _("%(label)s: %(total)g in all, at most %(top)g") % {"label": label, "total": sum(found), "top": top}
+    counted = {"label": label, "total": charts.said(sum(found)), "top": charts.said(top)}
+    words = _("%(label)s: %(total)s in all, at most %(top)s") % counted
     return mark_safe(  # noqa: S308 - a template of ours
         render_to_string(
             "components/sparkline.html",

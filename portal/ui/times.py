@@ -1,0 +1,55 @@
+"""How far a moment is from now, in words. Each unit is a sentence of its own: cases and plurals differ by language."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext, pgettext
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+Words = Callable[[int], str]
+
+# Seconds of a unit → how it reads in the past, and ahead. The first that fits is said.
+_UNITS: Final[tuple[tuple[int, Words, Words], ...]] = (
+    (365 * _DAY, lambda n: ngettext("%(count)d year ago", "%(count)d years ago", n),
+     lambda n: ngettext("in %(count)d year", "in %(count)d years", n)),
+    (30 * _DAY, lambda n: ngettext("%(count)d month ago", "%(count)d months ago", n),
+     lambda n: ngettext("in %(count)d month", "in %(count)d months", n)),
+    (7 * _DAY, lambda n: ngettext("%(count)d week ago", "%(count)d weeks ago", n),
+     lambda n: ngettext("in %(count)d week", "in %(count)d weeks", n)),
+    (_DAY, lambda n: ngettext("%(count)d day ago", "%(count)d days ago", n),
+     lambda n: ngettext("in %(count)d day", "in %(count)d days", n)),
+    (_HOUR, lambda n: ngettext("%(count)d hour ago", "%(count)d hours ago", n),
+     lambda n: ngettext("in %(count)d hour", "in %(count)d hours", n)),
+    (_MINUTE, lambda n: ngettext("%(count)d minute ago", "%(count)d minutes ago", n),
+     lambda n: ngettext("in %(count)d minute", "in %(count)d minutes", n)),
+)  # fmt: skip
+
+
+def relative(moment: datetime) -> str:
+    """How far `moment` is from now: "3 hours ago", "in 5 days", "just now"."""
+    seconds = (moment - timezone.now()).total_seconds()
+    for length, past, ahead in _UNITS:
+        if abs(seconds) >= length:
+            count = int(abs(seconds) // length)
+            words = (past if seconds < 0 else ahead)(count) % {"count": count}
+            return words.replace(f"{count} ", f"{count}\N{NO-BREAK SPACE}", 1)
+    return _("just now") if seconds <= 0 else _("in less than a minute")
+
+
+def day(moment: datetime) -> str:
+    """The day of `moment`: "25 November 2026"."""
+    return str(
+        date_format(timezone.localtime(moment), pgettext("a date, by the letters of Django's date filter", "j F Y"))
+    )
+
+
+def exact(moment: datetime) -> str:
+    """The day, time and zone of `moment`: "25 November 2026, 22:10 UTC"."""
+    local = timezone.localtime(moment)
+    return f"{day(moment)}, {local:%H:%M} {local.tzname()}"
