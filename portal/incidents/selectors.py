@@ -1,4 +1,4 @@
-"""Reading incidents. What was revoked is read from the audit record, by the incident's id; figures are kept a minute."""
+"""Reading incidents. What was revoked is read from the audit record, by the incident; figures are kept a minute."""
 
 from __future__ import annotations
 
