@@ -38,6 +38,13 @@ class Portal:
 
     url: str
     demo: dict[str, Any]
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def manage(self, *words: str) -> str:
+        """What `manage.py words` says, run on the same data."""
+        command = [sys.executable, "-m", "django", *words, "--settings", "portal.settings"]
+        done = subprocess.run(command, cwd=ROOT, env=self.environment, check=True, capture_output=True, text=True)
+        return done.stdout
 
     def verdict(self, key: str, **more: str) -> dict[str, Any]:
         """What the verify API says of `key`, asked as the demo's MCP server."""
@@ -111,7 +118,7 @@ def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
     try:
         assert _answers(f"{url}/healthz/live", process), f"The web process did not start:\n{log.read_text()[-4000:]}"
-        yield Portal(url, demo)
+        yield Portal(url, demo, environment)
     finally:
         process.terminate()
         try:

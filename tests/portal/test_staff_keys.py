@@ -189,8 +189,8 @@ def test_a_keys_page_links_its_earlier_and_later_values(staff_client, key):
     assert reverse("staff:key", args=[key.pk]) in text(staff_client.get(reverse("staff:key", args=[new.pk])))
 
 
-def test_the_company_reads_that_staff_looked_once_an_hour(staff_client, owner_client, company, key, staff):
-    def looks(, settings):
+def test_the_company_reads_that_staff_looked_once_an_hour(staff_client, owner_client, company, key, staff, settings):
+    def looks():
         return AuditEvent.objects.filter(chain=company.pk, action="key:viewed_by_staff").count()
 
     settings.STAFF_IDLE_MINUTES = 90
