@@ -167,7 +167,9 @@ def feeds() -> list[Feed]:
     for server in servers:
         poll = known.get(server.pk)
         late = poll is not None and now - poll.at > polls.NOTED_EVERY + LATE_POLL
-        found.append(Feed(server, poll and now - poll.at, polls.behind(server.pk, poll) if poll and late else 0))
+        found.append(
+            Feed(server, now - poll.at if poll else None, polls.behind(server.pk, poll) if poll and late else 0)
+        )
     return sorted(found, key=lambda one: (not one.is_late, one.age is None))
 
 
