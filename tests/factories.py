@@ -36,7 +36,7 @@ def make_user(name: str = "", email: str = "", **fields: Any) -> User:
 def make_staff(name: str = "", email: str = "", role: str = StaffRole.ADMINISTRATOR) -> User:
     """Somebody of the operator's staff."""
     user = make_user(name, email, is_staff=True)
-    StaffMember.objects.create(user=user, role=role)
+    StaffMember.objects.filter(user=user).update(role=role)
     return user
 
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 
-from keys import feed
+from keys import feed, polls
 from keys.api.authentication import ServerCredentialAuthentication, server_of
 from keys.api.parsers import MOST_BYTES_BATCH, JSONObjectParser
 from keys.api.permissions import IsServer
@@ -40,7 +40,9 @@ class RevocationsView(MachineView):
     )
     def get(self, request: Request) -> HttpResponse:
         """One part of the feed."""
-        page = feed.read(server_of(request).server_id, request.query_params.get("after"))
+        server_id = server_of(request).server_id
+        page = feed.read(server_id, request.query_params.get("after"))
+        polls.note(server_id, page.cursor)
         etag = f'"{page.cursor}"'
         if not page.events and request.headers.get("If-None-Match") == etag:
             response = HttpResponse(status=304)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -16,6 +16,9 @@ from keys.models import Key, McpServer
 from keys.usage.models import Sighting, UsageDay, UsageHour
 from keys.verdicts import MEANINGS, Code
 from portal.companies.models import Company
+
+if TYPE_CHECKING:
+    from keys.oauth.models import Connection
 
 SPANS: Final = (1, 7, 30, 90)  # days that the page offers; the first is shown by hours
 USUAL_SPAN: Final = 30
@@ -186,8 +189,8 @@ def daily_uses(keys: Iterable[Key], *, now: datetime | None = None) -> dict[str,
     return found
 
 
-def key_use(key: Key, *, now: datetime | None = None) -> KeyUse:
-    """What the page of `key` shows: two queries."""
+def key_use(key: Key | Connection, *, now: datetime | None = None) -> KeyUse:
+    """What the page of `key`, or of a connection, shows: two queries."""
     days = _days_until(now)
     counts = dict.fromkeys(days, 0)
     by_code: dict[str, int] = {}

@@ -50,7 +50,7 @@ def html_file(incident: Incident) -> HttpResponse:
         "acts": [line(event) for event in reversed(selectors.acts(incident))],
         "notes": incident.notes.all(),
         "calls": selectors.calls(incident),
-        "runs": incident.runs.order_by("created_at"),  # type: ignore[attr-defined]
+        "runs": incident.runs.order_by("created_at"),
         "rows": selectors.rows(incident, most=IN_REPORT),
         "more": max(0, affected.keys + affected.connections - IN_REPORT),
         "notices": incident.notices.count(),

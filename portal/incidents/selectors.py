@@ -1,4 +1,4 @@
-"""Reading incidents. What was revoked is read from the audit record, by the incident's id; figures are kept a minute."""
+"""Reading incidents. What was revoked is read from the audit record, by the incident; figures are kept a minute."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def _calls(ids: list[str], *, partial: bool) -> Calls:
         day = row["period"].astimezone(UTC).date()
         if day in good:
             good[day], refused[day] = row["good"], row["after"]
-    seen = (
+    seen: Any = (
         Sighting.objects.filter(key_id__in=ids)
         .order_by()
         .values("address", "client")

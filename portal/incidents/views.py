@@ -72,7 +72,7 @@ def _context(found: Incident, form: NoteForm) -> dict[str, object]:
         "acts": [line(event, target_page) for event in selectors.acts(found)],
         "calls": selectors.calls(found),
         "notes": found.notes.all(),
-        "runs": found.runs.select_related("incident")[:10],  # type: ignore[attr-defined]
+        "runs": found.runs.select_related("incident")[:10],
         "notices": found.notices.count(),
         "form": form,
     }

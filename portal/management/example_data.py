@@ -20,7 +20,11 @@ from portal.accounts.models import User
 from portal.audit.actors import SYSTEM, Actor
 from portal.companies.models import Company
 from portal.companies.services import activate_company, create_company, suspend_company
+from portal.incidents.services import add_note
 from portal.management.commands import demo
+from portal.staff import figures
+from portal.staff.revocations.rules import Rule
+from portal.staff.revocations.runs import start_run, work
 
 NEIGHBOURS = [("Northwind Traders", "EUR"), ("Tailspin Toys", "USD"), ("Lakeside Clinic", "GBP")]
 TOOLS = [
@@ -67,7 +71,23 @@ def load() -> Company:
             activate_company(company=neighbour, actor=SYSTEM)
             _key(neighbour, portal_server, person, "First key", ["tools:*"], 90)
     suspend_company(company=neighbour_named(NEIGHBOURS[1][0]), reason="Invoices are open", actor=SYSTEM)
+    _incident(neighbour_named(NEIGHBOURS[0][0]), portal_server)
+    figures.count_all()
     return company
+
+
+def _incident(company: Company, server: McpServer) -> None:
+    """A leak that was dealt with by a rule, told of and written down."""
+    person = company.memberships.get().user
+    for number in range(1, 15):
+        _key(company, server, person, f"Build agent {number}", ["tools:read"], 90)
+    staff = Actor.staff(User.objects.get(email=demo.STAFF["email"]))
+    run = start_run(
+        rule=Rule(company=company.pk), reason="Leaked: a build log was public", actor=staff,
+        title="Keys in a public build log", tell_owners=False,
+    )  # fmt: skip
+    work(run.pk, seconds=30)
+    add_note(incident=run.incident, text="The owner was rung up and makes new keys today.", actor=staff)
 
 
 def neighbour_named(name: str) -> Company:

@@ -54,7 +54,7 @@ def staff_page(act: str) -> Callable[[View[P]], View[P]]:
         def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
             if not request.user.is_authenticated:
                 return redirect_to_login(request.get_full_path())
-            role = staff_role(cast(User, request.user))
+            role = staff_role(request.user)
             if role is None:
                 raise Http404
             if lacks_second_factor(request.user):

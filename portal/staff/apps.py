@@ -11,6 +11,10 @@ class StaffConfig(AppConfig):
     label = "staff"
     default = True
 
+    def ready(self) -> None:
+        """Listen to who becomes staff."""
+        from portal.staff import reactions  # noqa: F401
+
 
 class PortalAdminConfig(admin_apps.AdminConfig):
     """Django's admin with the portal's own site."""

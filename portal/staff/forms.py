@@ -35,10 +35,14 @@ class FindForm(forms.Form):
     """One box for a pasted key or a part of one. Its value is never shown again."""
 
     key = forms.CharField(
-        label=_("Find a key"),
+        label=_("Find"),
         max_length=2000,
         widget=forms.TextInput(
-            attrs={"autocomplete": "off", "spellcheck": "false", "placeholder": _("Paste a key, or type a name")}
+            attrs={
+                "autocomplete": "off",
+                "spellcheck": "false",
+                "placeholder": _("Key, e-mail, company, address, request id…"),
+            }
         ),
     )
 
@@ -135,11 +139,11 @@ class RevokeUnderForm(RevokeForm):
 
     field_order = ("why", "note", "incident", "confirm")
 
-    def __init__(self, *args: Any, incidents: list[tuple[str, str]], none: Any = _("None"), **kwargs: Any) -> None:
+    def __init__(self, *args: Any, incidents: list[tuple[str, str]], none: Any = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         field = self.fields["incident"]
         assert isinstance(field, forms.ChoiceField)
-        field.choices = [("", none), *incidents]
+        field.choices = [("", none or _("None")), *incidents]
         if not incidents:
             del self.fields["incident"]
 

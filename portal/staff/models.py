@@ -1,4 +1,4 @@
-"""Who the staff are, and the revocations by rule that they began."""
+"""Who the staff are, the revocations by rule that they began, and what was counted for them."""
 
 from __future__ import annotations
 
@@ -100,3 +100,14 @@ class RevocationRun(models.Model):
     def is_late(self) -> bool:
         """Whether it should run and nobody works on it."""
         return self.state == RunState.RUNNING and timezone.now() - self.touched_at > self.LATE_AFTER
+
+
+class Figure(models.Model):
+    """Something that the worker counted over everything (portal/staff/figures.py), and when."""
+
+    name = models.CharField(primary_key=True, max_length=24)
+    value = models.JSONField()
+    at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"{self.name} at {self.at:%Y-%m-%d %H:%M:%S}"

@@ -158,6 +158,17 @@ def key(key_id: str) -> Key | None:
     return Key.objects.select_related(*related).defer("digest").filter(pk=key_id).first()
 
 
+def values_of(key: Key, most: int = 12) -> list[Key]:
+    """The values before and after `key`, in the order they were made, with `key` itself: one query a step."""
+    plain = Key.objects.defer("digest")
+    found = [key]
+    while len(found) < most and (older := plain.filter(pk=found[0].replaces_id).first()):
+        found.insert(0, older)
+    while len(found) < most and (newer := plain.filter(replaces=found[-1].pk).first()):
+        found.append(newer)
+    return found if len(found) > 1 else []
+
+
 def keys_in_use(ids: list[str]) -> list[Key]:
     """Those of the keys `ids` that were not revoked yet, with company, server and member."""
     found = Key.objects.filter(pk__in=ids, revoked_at=None).select_related("company", "server", "user")

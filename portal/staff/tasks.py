@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
+from portal.staff import figures
 from portal.staff.models import RunState
 from portal.staff.revocations import runs
 
@@ -21,3 +22,9 @@ def revoke_by_rule(run_id: str) -> None:
 def continue_runs() -> int:
     """Go on with the runs whose worker died."""
     return runs.continue_all()
+
+
+@shared_task(name="staff.count")
+def count() -> list[str]:
+    """Count what the dashboard shows of everything."""
+    return figures.count_all()

@@ -2,14 +2,24 @@
 
 from django.urls import path
 
-from portal.staff.views import companies, connections, credentials, dashboard, keys, people, revocations, servers
+from portal.staff.views import (
+    companies,
+    connections,
+    credentials,
+    dashboard,
+    finding,
+    keys,
+    people,
+    revocations,
+    servers,
+)
 
 app_name = "staff"
 
 urlpatterns = [
     path("", dashboard.dashboard, name="dashboard"),
     path("audit/", dashboard.audit, name="audit"),
-    path("find/", keys.find, name="find"),
+    path("find/", finding.find, name="find"),
     path("companies/", companies.companies, name="companies"),
     path("companies/<slug:company_id>/", companies.company, name="company"),
     path("companies/<slug:company_id>/suspend/", companies.suspend, name="company_suspend"),
@@ -33,6 +43,9 @@ urlpatterns = [
     path("people/<slug:user_id>/role/", people.role, name="person_role"),
     path("people/<slug:user_id>/sign-out/", people.sign_out, name="person_sign_out"),
     path("connections/", connections.connections, name="connections"),
+    path("connections/<slug:connection_id>/", connections.connection, name="connection"),
+    path("tokens/<slug:token_id>/", finding.token, name="token"),
+    path("tokens/<slug:token_id>/revoke/", finding.token_revoke, name="token_revoke"),
     path("connections/<slug:connection_id>/revoke/", connections.revoke, name="connection_revoke"),
     path("servers/", servers.servers, name="servers"),
     path("servers/new/", servers.new, name="server_new"),

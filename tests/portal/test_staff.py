@@ -22,7 +22,7 @@ def text(response) -> str:
 def staff_pages(company, key, server) -> list[str]:
     """The address of every page under /staff/."""
     values = {"company_id": company.pk, "key_id": key.pk, "server_id": server.pk, "credential_id": "0" * 12,
-              "connection_id": "0" * 12}  # fmt: skip
+              "connection_id": "0" * 12, "user_id": "0" * 12, "run_id": "0" * 12, "token_id": "0" * 12}  # fmt: skip
     found = []
     for name, entries in get_resolver().namespace_dict["staff"][1].reverse_dict.lists():
         if isinstance(name, str):
@@ -200,7 +200,7 @@ def test_every_list_takes_few_queries_however_many_rows(
         factories.make_server()
     staff_client.get(reverse(f"staff:{name}"))
     cache.clear()
-    with django_assert_max_num_queries(17):
+    with django_assert_max_num_queries(30 if name == "dashboard" else 17):
         staff_client.get(reverse(f"staff:{name}"))
 
 

@@ -348,6 +348,7 @@ def test_a_second_person_approves_what_is_above_the_threshold(staff_client, staf
     viewer = Client()
     viewer.force_login(factories.make_staff(role="viewer"))
     assert viewer.post(approve).status_code == 403
+    assert "12 keys and connections" in second.get(approve).content.decode()
     second.post(approve)
     run.refresh_from_db()
     assert run.state == RunState.RUNNING

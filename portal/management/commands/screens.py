@@ -29,6 +29,7 @@ from keys.models import Key, McpServer
 from portal.companies.models import Company
 from portal.management import example_data
 from portal.management.commands import demo
+from portal.staff.models import RevocationRun
 from portal.ui import navigation
 
 if TYPE_CHECKING:
@@ -199,13 +200,23 @@ def _staff_pages(company: Company) -> list[tuple[str, str]]:
     pages = [(name, address) for name, url in entries.items() if (address := _address(url))]
     key = Key.objects.get(company=company, name="Gemini CLI on my laptop")
     server = McpServer.objects.get(is_portal=True)
+    run = RevocationRun.objects.latest("created_at")
     suspended = example_data.neighbour_named(example_data.NEIGHBOURS[1][0])
     for name, url, one in [
         ("company", "staff:company", company.pk), ("company-suspended", "staff:company", suspended.pk),
         ("key", "staff:key", key.pk), ("key-revoke", "staff:key_revoke", key.pk),
         ("server", "staff:server", server.pk), ("server-stop", "staff:server_stop", server.pk),
+        ("person", "staff:person", key.user_id), ("person-role", "staff:person_role", key.user_id),
+        ("run", "staff:run", run.pk), ("incident", "incidents:incident", run.incident_id),
+        ("incident-keys", "incidents:keys", run.incident_id),
+        ("incident-notices", "incidents:notices", run.incident_id),
     ]:  # fmt: skip
         pages.append((f"staff-{name}", reverse(url, args=[one])))
+    pages += [
+        ("staff-rule-found", f"{reverse('staff:revoke_rule')}?company={company.slug}"),
+        ("staff-find", reverse("staff:find")), ("staff-runs", reverse("staff:runs")),
+        ("staff-new-incident", reverse("incidents:new")),
+    ]  # fmt: skip
     return [*pages, ("staff-new-server", reverse("staff:server_new")), ("admin", reverse("admin:index"))]
 
 

@@ -11,6 +11,6 @@ def make_administrators(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("staff", "0001_roles_and_revocation_runs")]
+    dependencies = [("staff", "0001_roles_runs_and_figures")]
 
     operations = [migrations.RunPython(make_administrators, migrations.RunPython.noop)]

@@ -58,8 +58,10 @@ class Rule:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Rule:
         """The rule that `as_json` wrote."""
-        return cls(**{name: datetime.fromisoformat(value) if name in _MOMENTS else value
-                      for name, value in data.items()})  # fmt: skip
+        values: dict[str, Any] = {
+            name: datetime.fromisoformat(value) if name in _MOMENTS else value for name, value in data.items()
+        }
+        return cls(**values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +89,12 @@ def _narrow(found: QuerySet[Row], rule: Rule, addresses: list[str] | None) -> Qu
     equal = {"company_id": rule.company, "user_id": rule.user, "server_id": rule.server}
     moments = {"created_at__gte": rule.made_after, "created_at__lt": rule.made_before,
                "last_used_at__gte": rule.used_after, "first_used_at__lt": rule.used_before}  # fmt: skip
-    found = found.filter(**{name: value for name, value in (equal | moments).items() if value})
+    conditions: dict[str, Any] = {**equal, **moments}
+    found = found.filter(**{name: value for name, value in conditions.items() if value})
     if rule.scope:
         # Both databases write a list of JSON alike as text; neither's own operator is there in the other.
-        found = found.alias(scopes_text=Cast("scopes", TextField())).filter(scopes_text__contains=f'"{rule.scope}"')
+        as_text: Any = found.alias(scopes_text=Cast("scopes", TextField()))
+        found = as_text.filter(scopes_text__contains=f'"{rule.scope}"')
     if rule.unused_since:
         unused = Q(last_used_at=None) | Q(last_used_at__lt=rule.unused_since)
         found = found.filter(unused, created_at__lt=rule.unused_since)

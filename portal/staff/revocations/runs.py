@@ -66,7 +66,7 @@ def start_run(
         expected_keys=keys,
         expected_connections=connections,
         tell_owners=tell_owners,
-        started_by_id=actor.id,
+        started_by_id=actor.id or None,
         actor_label=actor.label[:200],
         actor_ip=actor.ip,
         actor_agent=actor.user_agent[:200],

@@ -11,10 +11,17 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from keys.oauth.connections import revoke as revoke_connection
+from keys.oauth.connections import target
+from keys.oauth.models import Connection
 from keys.oauth.selectors import all_connections
+from keys.usage.selectors import key_use
+from portal.audit.selectors import target_events
+from portal.audit.sentences import line
 from portal.staff.access import staff_actor, staff_page
 from portal.staff.forms import RevokeForm
+from portal.staff.services import note_viewed
 from portal.staff.views.acts import act_page, posted
+from portal.staff.views.dashboard import target_page
 
 PAGE = 50
 
@@ -36,12 +43,25 @@ def connections(request: HttpRequest) -> HttpResponseBase:
     return render(request, "staff/connections.html", {"page": page, "query": query})
 
 
+@staff_page("staff:view")
+@require_safe
+def connection(request: HttpRequest, connection_id: str) -> HttpResponseBase:
+    """All about one connection. The company's record says that staff looked."""
+    found = _connection(connection_id)
+    actor = staff_actor(request)
+    note_viewed("connection:viewed_by_staff", company=found.company, target=target(found), actor=actor)
+    context = {
+        "connection": found,
+        "use": key_use(found),
+        "events": [line(event, target_page) for event in target_events(found.company, "connection", found.pk)[:30]],
+    }
+    return render(request, "staff/connection.html", context)
+
+
 @staff_page("key:revoke")
 def revoke(request: HttpRequest, connection_id: str) -> HttpResponseBase:
     """Refuse a connection for good, with a reason that its company reads."""
-    connection = all_connections().filter(pk=connection_id).first()
-    if connection is None:
-        raise Http404
+    connection = _connection(connection_id)
     if connection.revoked_at:
         messages.info(request, _("This connection is revoked already."))
         return redirect("staff:connections")
@@ -61,3 +81,10 @@ def revoke(request: HttpRequest, connection_id: str) -> HttpResponseBase:
         tone="danger",
         back=("staff:connections", "", _("Connections")),
     )
+
+
+def _connection(connection_id: str) -> Connection:
+    found = all_connections().filter(pk=connection_id).first()
+    if found is None:
+        raise Http404
+    return found

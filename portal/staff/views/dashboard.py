@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from portal import health
 from portal.audit.forms import EventFilter
 from portal.audit.models import AuditEvent
 from portal.audit.sentences import line
@@ -18,8 +19,9 @@ from portal.audit.verification import chain_state
 from portal.audit.views import PAGE, by_day
 from portal.companies.models import Company
 from portal.cursors import paginate
+from portal.incidents.selectors import open_incidents
 from portal.jobs import selectors as jobs
-from portal.staff import selectors
+from portal.staff import dashboards, selectors
 from portal.staff.access import staff_page
 from portal.staff.forms import FindForm
 
@@ -28,12 +30,24 @@ from portal.staff.forms import FindForm
 @require_safe
 def dashboard(request: HttpRequest) -> HttpResponse:
     """How many of everything, and what happened last."""
+    risks, counted = dashboards.risks()
     context = {
         "totals": selectors.totals(),
         "companies": selectors.latest_companies(),
         "revocations": selectors.latest_revocations(),
         "find": FindForm(),
         "jobs": jobs.state(),
+        "queues": jobs.queue_lengths(),
+        "heartbeat_age": health.heartbeat_age(),
+        "connections": dashboards.connection_totals(),
+        "verdicts": dashboards.verdicts(),
+        "most_refused": dashboards.most_refused(),
+        "sign_ups": dashboards.sign_ups(),
+        "feeds": dashboards.feeds(),
+        "webhooks": dashboards.webhooks(),
+        "incidents": open_incidents()[:5],
+        "risks": risks,
+        "risks_at": counted and counted.at,
     }
     return render(request, "staff/dashboard.html", context)
 
@@ -65,6 +79,7 @@ def audit(request: HttpRequest) -> HttpResponse:
 def target_page(event: AuditEvent) -> str | None:
     """The address of the staff's page of what the event is about; None if there is none."""
     pages = {"key": "staff:key", "server": "staff:server", "company": "staff:company", "user": "staff:person",
+             "connection": "staff:connection", "token": "staff:token",
              "incident": "incidents:incident"}  # fmt: skip
     if event.target_kind not in pages or not event.target_id:
         return None

@@ -1,34 +1,30 @@
-"""Keys of all companies: find, list, look at, revoke one or many."""
+"""Keys of all companies: list, look at, revoke one or many."""
 
 from __future__ import annotations
 
-import re
 from typing import Any, Final
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
-from django.urls import reverse
-from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
-from keys import tokens
 from keys.errors import LifecycleError
-from keys.models import Key, ServerCredential
-from keys.selectors import find_by_token
+from keys.models import Key
 from keys.services import revoke_key, revoke_keys, update_key
+from keys.usage.selectors import key_use
 from portal.accounts.reauthentication import recent_sign_in_required
 from portal.audit.selectors import target_events
 from portal.audit.sentences import line
+from portal.companies.roles import Role
 from portal.cursors import paginate
 from portal.incidents.selectors import open_incidents
 from portal.incidents.services import open_incident
-from portal.logs import redact
 from portal.staff import selectors
 from portal.staff.access import staff_actor, staff_page
+from portal.staff.finding import has_secret
 from portal.staff.forms import FindForm, KeyFilter, LimitsForm, RevokeManyForm, RevokeUnderForm
 from portal.staff.services import note_key_viewed
 from portal.staff.views.acts import act_page, posted
@@ -38,71 +34,13 @@ PAGE: Final = 50
 QUICK: Final = 10  # more keys than this at once need a recent sign-in and their number typed
 MOST: Final = 500
 SELECTION: Final = "staff_selection"
-_WHOLE = re.compile(tokens.TOKEN_PATTERN)
-_VISIBLE = re.compile(r"lk_(?:live|test|srv|mgt)_([0-9A-Za-z]{12})(?![0-9A-Za-z])")
-_SECRET = re.compile(r"(lk_[a-z]{3,4}_[0-9A-Za-z]{12})_[0-9A-Za-z]+")
-
-
-@sensitive_post_parameters("key")
-@staff_page("staff:view")
-def find(request: HttpRequest) -> HttpResponseBase:
-    """What a pasted token, its visible part or other words are. The token travels by POST and goes no further.
-
-    A whole token is looked up by id and digest; where it stands in a longer text, such as a log line, it is picked
-    out. Anything else becomes a search of the list, after its secret part (if any) was taken out.
-    """
-    if request.method != "POST":
-        return render(request, "staff/find.html", {"find": FindForm()})
-    text = request.POST.get("key", "").strip()[:2000]
-    if whole := _WHOLE.search(text):
-        return _whole_token(request, whole[0])
-    if visible := _VISIBLE.search(text):
-        return _visible_part(request, visible[0], visible[1], cut=bool(_SECRET.search(text)))
-    if not text:
-        return render(request, "staff/find.html", {"find": FindForm(), "problem": "empty"})
-    return redirect(f"{reverse('staff:keys')}?{urlencode({'q': redact(text)[:120]})}")
-
-
-def _whole_token(request: HttpRequest, text: str) -> HttpResponseBase:
-    match find_by_token(text):
-        case Key() as key:
-            return redirect("staff:key", key.pk)
-        case ServerCredential() as credential:
-            return redirect(f"{reverse('staff:server', args=[credential.server_id])}#{credential.pk}")
-    try:
-        identifier = tokens.parse(text).id
-        problem = "other-value" if _by_id(identifier) else "unknown"
-    except tokens.MalformedToken:
-        identifier = text.split("_")[2]
-        problem = "mistyped"
-    return _not_found(request, problem, identifier)
-
-
-def _visible_part(request: HttpRequest, visible: str, identifier: str, *, cut: bool) -> HttpResponseBase:
-    address = _by_id(identifier)
-    if address and not cut:
-        return redirect(address)
-    return _not_found(request, "mistyped" if cut else "unknown", identifier)
-
-
-def _not_found(request: HttpRequest, problem: str, identifier: str) -> HttpResponse:
-    """The page again, saying what is wrong with what was pasted, and what has the same id, without its secret."""
-    context = {"find": FindForm(), "problem": problem, "same_id": _by_id(identifier), "identifier": identifier}
-    return render(request, "staff/find.html", context, status=404)
-
-
-def _by_id(identifier: str) -> str | None:
-    if Key.objects.filter(pk=identifier).exists():
-        return reverse("staff:key", args=[identifier])
-    server = ServerCredential.objects.filter(pk=identifier).values_list("server_id", flat=True).first()
-    return f"{reverse('staff:server', args=[server])}#{identifier}" if server else None
 
 
 @staff_page("staff:view")
 @require_safe
 def keys(request: HttpRequest) -> HttpResponseBase:
     """The keys of all companies: search, filter, sort, select."""
-    if _SECRET.search(request.GET.get("q", "")):
+    if has_secret(request.GET.get("q", "")):
         messages.warning(request, _("Keys do not belong in an address. Paste it in the box here instead."))
         return redirect("staff:find")
     form = KeyFilter(request.GET, servers=selectors.server_choices())
@@ -135,11 +73,17 @@ def key(request: HttpRequest, key_id: str) -> HttpResponse:
     found = _key_or_404(key_id)
     note_key_viewed(key=found, actor=staff_actor(request))
     of_member = Key.objects.filter(company=found.company_id, user=found.user_id).exclude(pk=found.pk)
+    of_server = Key.objects.filter(company=found.company_id, server=found.server_id)
+    of_server = of_server.exclude(user=found.user_id)
     context = {
         "key": found,
         "newer": getattr(found, "replaced_by", None),
         "events": [line(event, target_page) for event in target_events(found.company, "key", found.pk)[:30]],
         "relatives": of_member.select_related("server").defer("digest").order_by("-created_at", "id")[:6],
+        "neighbours": of_server.select_related("user").defer("digest").order_by("-created_at", "id")[:6],
+        "values": selectors.values_of(found),
+        "owners": found.company.memberships.filter(role=Role.OWNER).select_related("user").order_by("pk")[:5],
+        "use": key_use(found),
     }
     return render(request, "staff/key.html", context)
 

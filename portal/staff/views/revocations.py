@@ -19,10 +19,12 @@ from portal.incidents.selectors import open_incidents
 from portal.logs import redact
 from portal.staff.access import staff_actor, staff_page
 from portal.staff.errors import StaffError
+from portal.staff.forms import ConfirmForm
 from portal.staff.models import RevocationRun, RunState
 from portal.staff.revocations import runs
 from portal.staff.revocations.rules import Matches, Rule, in_words, matches
 from portal.staff.rule_forms import QUICK, RuleForm, RunForm
+from portal.staff.views.acts import act_page, posted
 
 PAGE: Final = 25
 SAMPLE: Final = 10
@@ -71,7 +73,7 @@ def _preview(rule: Rule, found: Matches, keys: int, connections: int) -> dict[st
 def _start(request: HttpRequest, rule: Rule, context: dict[str, Any]) -> HttpResponse:
     incidents = open_incidents()
     choices = [(incident.pk, f"{incident.title} ({incident.pk})") for incident in incidents]
-    data = request.POST if request.method == "POST" else None
+    data = posted(request)
     form = RunForm(data, number=context["number"], incidents=choices)
     if data is not None and context["number"] and form.is_valid():
         chosen = next((one for one in incidents if one.pk == form.cleaned_data.get("incident")), None)
@@ -130,11 +132,23 @@ def stop(request: HttpRequest, run_id: str) -> HttpResponse:
 
 
 @staff_page("key:revoke")
-@require_POST
 @recent_sign_in_required
 def approve(request: HttpRequest, run_id: str) -> HttpResponse:
-    """Let a waiting run begin, as its second person."""
-    return _decide(request, run_id, runs.approve)
+    """Let a waiting run begin, as its second person, who is told what it finds now."""
+    found = _run(run_id)
+    if request.method == "POST" or found.state != RunState.WAITING:
+        return _decide(request, run_id, runs.approve)
+    now = matches(Rule.from_json(found.rule))
+    return act_page(
+        request,
+        ConfirmForm(),
+        heading=_("Approve the revocation"),
+        lead=_("%(who)s asks to revoke %(number)s keys and connections, for good. The reason: %(reason)s")
+        % {"who": found.actor_label, "number": now.keys.count() + now.connections.count(), "reason": found.reason},
+        submit=_("Approve and revoke"),
+        tone="danger",
+        back=("staff:run", found.pk, _("Run")),
+    )
 
 
 @staff_page("key:revoke")
