@@ -27,8 +27,6 @@ def reencrypt() -> Done:
             unreadable.append(endpoint.pk)
             continue
         # Only if nobody rotated it meanwhile.
-        same = Endpoint.objects.filter(
-            pk=endpoint.pk, secret=endpoint.secret, previous_secret=endpoint.previous_secret
-        )
+        same = Endpoint.objects.filter(pk=endpoint.pk, secret=endpoint.secret, previous_secret=endpoint.previous_secret)
         count += same.update(secret=secret, previous_secret=previous)
     return Done(count, unreadable)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from django.db import models
 from django.utils import timezone
 
-
 NO_HASH = "0" * 64  # what the first event of a chain follows
 
 

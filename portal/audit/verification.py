@@ -38,7 +38,11 @@ def chain_state(name: str, *, now: bool = False) -> ChainState:
     chain = AuditChain.objects.filter(name=name).first() or AuditChain(name=name)
     place = f"audit-chain:{name}"
     found: ChainState | None = None if now else cache.get(place)
-    if chain.verified_at and not now and (found is None or (found.checked_at or chain.verified_at) <= chain.verified_at):
+    if (
+        chain.verified_at
+        and not now
+        and (found is None or (found.checked_at or chain.verified_at) <= chain.verified_at)
+    ):
         return ChainState(chain.length, chain.verified_number, chain.fault, chain.verified_at)
     if found is None:
         if not now and chain.length > INLINE:

@@ -84,7 +84,9 @@ def _from_csv(text: str) -> list[dict[str, Any]]:
     reader = csv.DictReader(text.splitlines(), strict=True)
     names = {(name or "").strip().lower() for name in reader.fieldnames or ()}
     if not {"company", "email"} <= names:
-        raise FileWrong(f"The first line must name the columns, at least company and email; known: {', '.join(COLUMNS)}.")
+        raise FileWrong(
+            f"The first line must name the columns, at least company and email; known: {', '.join(COLUMNS)}."
+        )
     try:
         return [{(name or "").strip().lower(): value for name, value in row.items()} for row in reader]
     except csv.Error as error:

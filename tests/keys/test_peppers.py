@@ -6,6 +6,7 @@ import base64
 import secrets
 from datetime import timedelta
 from io import StringIO
+from itertools import pairwise
 from threading import Thread
 
 import pytest
@@ -65,7 +66,7 @@ def test_a_pepper_is_replaced_without_one_refused_call(settings, made, company, 
     # Every pair of neighbouring steps runs at the same moment while processes are updated one after the other.
     everyone = [key_token]
     steps = [{"a": A}, {"a": A, "b": B}, {"b": B, "a": A}, {"b": B}]
-    for older, newer in zip(steps, steps[1:], strict=False):
+    for older, newer in pairwise(steps):
         if newer == {"b": B}:
             assert peppers.ids_in_use() == ["b"]
         for process in (older, newer, older, newer):

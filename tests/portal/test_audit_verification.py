@@ -1,4 +1,4 @@
-"""Chains are verified daily, in slices; tampering is kept, shown and told. Personal data goes, and chains still hold."""
+"""Chains are verified daily, in slices; tampering is kept, shown and told. Erased, they still hold."""
 
 from __future__ import annotations
 

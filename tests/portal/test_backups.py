@@ -109,9 +109,10 @@ def test_an_archive_is_for_its_owner_alone_and_holds_no_secret(filled, archive):
 def test_a_database_that_is_not_empty_is_replaced_only_by_force(filled, archive, tmp_path):
     portal, key, credential = filled
     copy = empty(tmp_path, portal)
-    with sqlite3.connect(portal.folder / "latchkey.sqlite3") as source, sqlite3.connect(
-        copy.folder / "latchkey.sqlite3"
-    ) as target:
+    with (
+        sqlite3.connect(portal.folder / "latchkey.sqlite3") as source,
+        sqlite3.connect(copy.folder / "latchkey.sqlite3") as target,
+    ):
         source.backup(target)
         target.execute("UPDATE keys_key SET revoked_at = '2026-01-01 00:00:00'")
         target.commit()
@@ -155,9 +156,10 @@ def test_what_does_not_fit_is_refused_and_nothing_is_changed(filled, archive, tm
 def test_a_tampered_record_and_a_missing_pepper_are_told_after_restoring(filled, tmp_path):
     portal, _key, _credential = filled
     tampered = empty(tmp_path, portal)
-    with sqlite3.connect(portal.folder / "latchkey.sqlite3") as source, sqlite3.connect(
-        tampered.folder / "latchkey.sqlite3"
-    ) as target:
+    with (
+        sqlite3.connect(portal.folder / "latchkey.sqlite3") as source,
+        sqlite3.connect(tampered.folder / "latchkey.sqlite3") as target,
+    ):
         source.backup(target)
         target.execute("DROP TRIGGER audit_no_update")
         target.execute("UPDATE audit_auditevent SET reason = 'harmless' WHERE number = 1 AND chain = 'platform'")

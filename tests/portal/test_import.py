@@ -77,7 +77,9 @@ def test_an_imported_person_sets_a_password_and_signs_in(file):
     assert User.objects.get(email="anna@tulip.example").has_usable_password()
     page = client.get("/account/", follow=True)
     signed_in = "_auth_user_id" in client.session
-    asked_for_code = any("confirm-email" in address for address, _ in page.redirect_chain) or "Code" in str(page.content)
+    asked_for_code = any("confirm-email" in address for address, _ in page.redirect_chain) or "Code" in str(
+        page.content
+    )
     assert signed_in or asked_for_code
 
 
@@ -133,7 +135,7 @@ def test_json_in_growerps_form_is_read(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["x.json", "x.csv"])
-@pytest.mark.parametrize("text", ["", "[[[", '{"companies": 3}', "a,b\n1,2\n", "company,email\n\"x", "\x00"])
+@pytest.mark.parametrize("text", ["", "[[[", '{"companies": 3}', "a,b\n1,2\n", 'company,email\n"x', "\x00"])
 def test_a_file_that_is_none_is_refused_in_words(tmp_path, name, text):
     path = tmp_path / name
     path.write_text(text)

@@ -139,7 +139,7 @@ def walk(camera: Camera, company: Company) -> None:
 def _visitor_pages() -> list[tuple[str, str]]:
     names = {"landing": "landing", "sign-up": "account_signup", "sign-in": "account_login",
              "reset-password": "account_reset_password", "api-docs": "api-docs",
-             "styleguide": "styleguide"}  # fmt: skip
+             "styleguide": "styleguide", "leaked": "leaks:leaked"}  # fmt: skip
     return [(name, reverse(url)) for name, url in names.items()] + [("not-found", "/nothing-here/")]
 
 
@@ -157,11 +157,17 @@ def _member_pages(company: Company) -> list[tuple[str, str]]:
     ]:  # fmt: skip
         pages.append((name, reverse(url, args=[company.slug, one.pk])))
     for name, url in [("account", "account"), ("second-factor", "mfa_index"), ("sessions", "usersessions_list"),
-                      ("new-company", "new_company"), ("mailbox", "mailbox")]:  # fmt: skip
+                      ("new-company", "new_company"), ("mailbox", "mailbox"),
+                      ("delete-account", "account_delete")]:  # fmt: skip
         pages.append((name, reverse(url)))
     endpoint = company.webhooks.first()
     if endpoint is not None:
         pages.append(("webhook", reverse("webhooks:detail", args=[company.slug, endpoint.pk])))
+    pages.append(("leaks", reverse("leaks:company", args=[company.slug])))
+    review = company.reviews.first()
+    if review is not None:
+        pages.append(("review", reverse("reviews:one", args=[company.slug, review.pk])))
+        pages.append(("review-print", reverse("reviews:print", args=[company.slug, review.pk])))
     pages.append(("new-webhook", reverse("webhooks:new", args=[company.slug])))
     return pages
 
