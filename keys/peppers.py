@@ -53,6 +53,11 @@ class Redigests:
         with self._lock:
             self._waiting[kind, identifier] = (pepper, bytes(digest), newest, new)
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether there is anything to write."""
+        return bool(self._waiting)
+
     def flush(self) -> int:
         """Write what waits; how many were. What cannot be written now is noted again at its next use."""
         if not self._waiting:

@@ -114,7 +114,8 @@ class Counter:
     def _run(self, interval: float) -> None:
         while not self._stop.wait(interval):
             self.flush()
-            if redigests.flush():
+            if redigests.is_waiting:
+                redigests.flush()
                 connection.close()  # this thread has one for this alone, and seldom
 
     def stop(self) -> None:
