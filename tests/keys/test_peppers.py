@@ -76,8 +76,7 @@ def test_a_pepper_is_replaced_without_one_refused_call(settings, made, company, 
                 settings.PEPPERS = reader
                 assert {ask(text, server_token) for text in everyone} == {"VALID"}
                 assert management.check_token(token_text).token.pk == token.pk
-            settings.PEPPERS = process
-            redigests.flush()
+                redigests.flush()
     for model, row in ((Key, key), (ServerCredential, credential), (ManagementToken, token)):
         assert model.objects.get(pk=row.pk).pepper == "b"
 
