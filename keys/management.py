@@ -14,6 +14,7 @@ from django.utils import timezone
 from keys import tokens
 from keys.errors import CompanyInactive, LifetimeInvalid, ScopeBeyondRights, ScopeUnknown
 from keys.models import ManagementScope, ManagementToken
+from keys.peppers import redigests
 from keys.services import LONGEST_LIFE
 from portal.audit.services import Target, record
 from portal.companies.models import Company, Membership
@@ -125,6 +126,7 @@ def check_token(text: str) -> Caller:
     membership = memberships.filter(company_id=found.company_id, user_id=found.user_id).first()
     if membership is None or owes_second_factor(found.company, found.user):
         raise TokenRefused
+    redigests.note("token", found.pk, parsed.text, found.pepper, found.digest)
     now = timezone.now()
     if found.last_used_at is None or now - found.last_used_at > USED_EVERY:
         ManagementToken.objects.filter(pk=found.pk).update(last_used_at=now)

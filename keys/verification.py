@@ -17,6 +17,7 @@ from django.conf import settings
 from keys import addresses, hotstore, scopes, tokens
 from keys.limits import Limits, Permit, limits_of
 from keys.oauth.records import fetch_access
+from keys.peppers import redigests
 from keys.records import CredentialRecord, KeyRecord, fetch, fetch_keys
 from keys.unknown_ids import unknown_ids
 from keys.usage.counter import counter
@@ -172,6 +173,8 @@ def _verdict(
         address=question.client_ip or "", now=now,
     )  # fmt: skip
     if code is Code.VALID and record is not None:
+        if kind_of(question.key) == "key":  # an access token is over before its pepper is
+            redigests.note("key", record.id, question.key, record.pepper, record.digest)
         return _valid(server, record, permit, kind_of(question.key), now, request_id)
     verdict: dict[str, Any] = {
         "valid": False,
@@ -302,4 +305,5 @@ def _checked_credential(record: CredentialRecord | None, token: tokens.Token, no
     ends_at = _ends_at(record)
     if ends_at is not None and ends_at <= now:
         raise NotAuthenticated
+    redigests.note("credential", token.id, token.text, record.pepper, record.digest)
     return record

@@ -79,7 +79,8 @@ def note_leak(*, found: Found, source: Source, url: str = "", incident: Incident
     place = checked_place(url)
     leak, made = Leak.objects.select_for_update().get_or_create(
         kind=found.kind, subject_id=found.id, source=source, url=place,
-        defaults={"company": found.company, "subject_name": found.name, "hint": found.hint, "outcome": Outcome.ENDED},
+        defaults={"company": found.company, "subject_name": found.name[:120], "hint": found.hint,
+                  "outcome": Outcome.ENDED},
     )  # fmt: skip
     if not made:
         leak.count, leak.last_reported_at = leak.count + 1, timezone.now()

@@ -73,8 +73,9 @@ def lines(review: Review, rows: Sequence[dict[str, Any]]) -> list[Line]:
 
 def open_counts() -> list[dict[str, Any]]:
     """Month → how many reviews were made and how many are open, latest first, for staff: one query."""
-    made = Review.objects.order_by("-month").values("month")
-    return list(made.annotate(made=Count("pk"), open=Count("pk", filter=Q(approved_at=None)))[:24])
+    months = Review.objects.order_by("-month").values("month")
+    counted = months.annotate(made=Count("pk"), open=Count("pk", filter=Q(approved_at=None)))
+    return [dict(row) for row in counted[:24]]
 
 
 def _moment(text: str | None) -> datetime | None:

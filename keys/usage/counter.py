@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from django.conf import settings
+from django.db import connection
 
+from keys.peppers import redigests
 from keys.verdicts import Code
 
 if TYPE_CHECKING:
@@ -121,6 +123,9 @@ class Counter:
     def _run(self, interval: float) -> None:
         while not self._stop.wait(interval):
             self.flush()
+            if redigests.is_waiting:
+                redigests.flush()
+                connection.close()  # this thread has one for this alone, and seldom
 
     def stop(self) -> None:
         """Hand over what is left: the process ends."""

@@ -11,6 +11,7 @@ from allauth.usersessions.models import UserSession
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
+from portal.accounts.models import User
 from portal.audit.erasure import erase_person
 from portal.audit.services import Target, record
 from portal.billing.models import CardConfirmation
@@ -20,7 +21,6 @@ from portal.companies.roles import Role
 from portal.companies.services import close_company, remove_member
 
 if TYPE_CHECKING:
-    from portal.accounts.models import User
     from portal.audit.actors import Actor
 
 ERASED_DOMAIN = "erased.invalid"  # RFC 2606: never anybody's address
@@ -64,7 +64,7 @@ def erase_user(*, user: User, actor: Actor) -> int:
     it. The row stays, without name, address and password, since the record and old keys point to it. Raises
     CompaniesWithoutOwner.
     """
-    user = type(user).objects.select_for_update().get(pk=user.pk)
+    user = User.objects.select_for_update().get(pk=user.pk)
     plan = plan_for(user)
     if plan.held:
         names = ", ".join(company.name for company in plan.held)

@@ -13,7 +13,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from keys import servers, services
+from keys.leaks.finding import Found
+from keys.leaks.models import Kind, Source
+from keys.leaks.services import Incident, note_leak
 from keys.models import Key, McpServer
+from keys.reviews.making import make_for
 from keys.usage.services import write_batch
 from keys.webhooks.endpoints import create_endpoint
 from portal.accounts.models import User
@@ -56,7 +60,9 @@ def load() -> Company:
     )  # fmt: skip
     newer, _token = services.rotate_key(key=nightly, overlap=timedelta(hours=24), actor=actor)
     leaked = _key(company, portal_server, developer, "Old notebook", ["tools:*"], 90)
-    services.revoke_key(key=leaked, reason="Found in a public repository", actor=actor)
+    found = Found(Kind.KEY, leaked, company, leaked.name, leaked.hint, True)
+    place = "https://github.com/octocat/notes/blob/main/settings.json"
+    note_leak(found=found, source=Source.GITHUB, url=place, incident=Incident(Source.GITHUB))
 
     _use(gemini, "gemini-cli", ["get_companies", "get_users", "whoami"], 40)
     _use(code, "claude-code", ["get_entity_info", "get_companies"], 25)
@@ -70,6 +76,7 @@ def load() -> Company:
         if name != NEIGHBOURS[2][0]:
             activate_company(company=neighbour, actor=SYSTEM)
             _key(neighbour, portal_server, person, "First key", ["tools:*"], 90)
+    make_for([company.pk], timezone.now())
     suspend_company(company=neighbour_named(NEIGHBOURS[1][0]), reason="Invoices are open", actor=SYSTEM)
     _incident(neighbour_named(NEIGHBOURS[0][0]), portal_server)
     figures.count_all()

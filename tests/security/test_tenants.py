@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import date
 
 import pytest
 from django.test import Client
@@ -12,6 +13,7 @@ from django.urls import URLResolver, get_resolver, reverse
 
 from keys import services
 from keys.models import Key, McpServer
+from keys.reviews.models import Review
 from keys.webhooks.endpoints import create_endpoint
 from keys.webhooks.models import Endpoint
 from portal.accounts.models import User
@@ -50,6 +52,7 @@ def things(company: Company, key: Key, owner: User, server: McpServer) -> dict[s
         "user_id": owner.pk, "membership_id": str(company.memberships.get(user=owner).pk),
         "invitation_id": "AAAAAAAAAAAA", "connection_id": "AAAAAAAAAAAA", "incident_id": "AAAAAAAAAAAA",
         "export_id": "AAAAAAAAAAAA",
+        "review_id": Review.objects.create(company=company, month=date(2026, 7, 1)).pk,
     }  # fmt: skip
 
 

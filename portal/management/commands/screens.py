@@ -148,7 +148,7 @@ def walk(camera: Camera, company: Company) -> None:
 def _visitor_pages() -> list[tuple[str, str]]:
     names = {"landing": "landing", "sign-up": "account_signup", "sign-in": "account_login",
              "reset-password": "account_reset_password", "api-docs": "api-docs", "connect": "connect",
-             "styleguide": "styleguide", "mails": "styleguide_mail", "docs": "help:index"}  # fmt: skip
+             "styleguide": "styleguide", "mails": "styleguide_mail", "docs": "help:index", "leaked": "leaks:leaked"}  # fmt: skip
     pages = [(name, reverse(url)) for name, url in names.items()] + [("not-found", "/nothing-here/")]
     pages += [(f"docs-{name}", reverse("help:page", args=[name])) for name in ("quickstart", "connect", "security")]
     pages.append(("docs-search", f"{reverse('help:search')}?q=rotate"))
@@ -176,7 +176,7 @@ def _member_pages(company: Company) -> list[tuple[str, str]]:
     pages.append(("server", reverse("servers:detail", args=[company.slug, portal_server.pk])))
     pages.append(("server-check", reverse("servers:check", args=[company.slug, portal_server.pk])))
     for name, url in [("account", "account"), ("second-factor", "mfa_index"), ("sessions", "usersessions_list"),
-                      ("sign-ins", "sign_ins"),
+                      ("sign-ins", "sign_ins"), ("delete-account", "account_delete"),
                       ("new-company", "new_company"), ("mailbox", "mailbox")]:  # fmt: skip
         pages.append((name, reverse(url)))
     for name, url in [("invite", "invite"), ("leave", "leave"), ("transfer", "transfer"),
@@ -191,6 +191,11 @@ def _member_pages(company: Company) -> list[tuple[str, str]]:
         pages.append(("webhook", reverse("webhooks:detail", args=[company.slug, endpoint.pk])))
     pages += [("new-machine", reverse("connections:machine_new", args=[company.slug])),
               ("device", reverse("oauth:device") + "?user_code=WDJB-MJHT")]  # fmt: skip
+    pages.append(("leaks", reverse("leaks:company", args=[company.slug])))
+    review = company.reviews.first()
+    if review is not None:
+        pages.append(("review", reverse("reviews:one", args=[company.slug, review.pk])))
+        pages.append(("review-print", reverse("reviews:print", args=[company.slug, review.pk])))
     pages.append(("new-webhook", reverse("webhooks:new", args=[company.slug])))
     return pages
 
