@@ -20,10 +20,15 @@ def manage(folder: Path, *arguments: str) -> str:
     """A command of the portal on the database in `folder`."""
     dropped = ("LATCHKEY_", "DATABASE_URL", "REDIS_URL")
     environment = {n: v for n, v in os.environ.items() if not n.startswith(dropped)} | SECRETS
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "manage.py", *arguments], cwd=ROOT, check=False, capture_output=True,
-        text=True, env=environment | {"LATCHKEY_DATA": str(folder), "DATABASE_URL": f"sqlite://{folder}/latchkey.sqlite3"},
-    )  # fmt: skip
+    environment |= {
+        "DJANGO_SETTINGS_MODULE": "portal.settings",
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'keys' / 'verifier'}",
+        "LATCHKEY_DATA": str(folder),
+        "DATABASE_URL": f"sqlite://{folder}/latchkey.sqlite3",
+    }
+    # Not by manage.py: that would look after the environment first.
+    command = [sys.executable, "-W", "ignore", "-m", "django", *arguments]
+    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
