@@ -2,7 +2,7 @@
 
 PYTHON = .venv/bin/python
 
-.PHONY: help run test check lint format messages screens bench reliability conformance
+.PHONY: help run test check lint format messages screens bench reliability conformance endurance mutation
 
 help: ## This list
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/: .*## /\t/' | expand -t 14
@@ -21,6 +21,12 @@ bench: ## The hot path beside its peers, in one table (needs wrk; about ten minu
 
 reliability: ## Real processes, killed and restarted, with the counts printed (needs PostgreSQL; about ten minutes)
 	$(PYTHON) -m pytest -m services -s
+
+endurance: ## Mixed load with a fault every 20 seconds, ten minutes, on PostgreSQL and Redis; prints a table
+	LATCHKEY_ENDURANCE_SECONDS=600 $(PYTHON) -m pytest -m services tests/keys/test_endurance.py -s
+
+mutation: ## Break the code in small ways and see whether a test notices (about an hour); docs/mutation.md
+	$(PYTHON) -m bench.mutation
 
 conformance: ## MCP's conformance suite against the real processes (needs npm, which fetches Node 22 and the suite)
 	npm --prefix var/conformance install --no-save --no-audit --no-fund node@22 @modelcontextprotocol/conformance@0.2.0-alpha.12

@@ -36,7 +36,6 @@ TARGETS: Final[dict[str, list[str]]] = {
         "tests/keys/test_verify_api.py",
         "tests/keys/test_verdicts.py",
         "tests/keys/test_unknown_ids.py",
-        "tests/keys/oauth/test_machine_endpoints.py",
     ],
     "keys/services.py": ["tests/keys/test_lifecycle.py", "tests/keys/test_lifecycle_details.py"],
 }

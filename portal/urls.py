@@ -7,8 +7,8 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from keys.api.verify import VerifyView
 from keys.oauth import connect
 from portal import health, mailbox, overview, views
-from portal.ui import mail_views
 from portal.metrics.views import metrics
+from portal.ui import mail_views
 from portal.ui import views as ui_views
 
 urlpatterns = [

@@ -32,6 +32,7 @@ ACTS: Final[dict[str, frozenset[StaffRole]]] = {
     "job:manage": _HELPERS,
     "server:manage": _ADMINISTRATORS,
     "credential:manage": _ADMINISTRATORS,
+    "plan:manage": _ADMINISTRATORS,
     "role:manage": _ADMINISTRATORS,
 }
 

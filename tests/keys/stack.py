@@ -61,7 +61,7 @@ class Stack:
             self.postgres.make()
         self.run("-m", "django", "migrate", "-v0")
         made = self.folder / "tokens.json"
-        self.run("manage.py", "fill", "--companies", "5", "--keys", str(keys), "--sample", str(keys),
+        self.run("-m", "django", "fill", "--companies", "5", "--keys", str(keys), "--sample", str(keys),
                  "--tokens", str(made), "--plan", "plus")  # fmt: skip
         found = json.loads(made.read_text())
         self.credential, self.keys = found["credential"], list(found["keys"])

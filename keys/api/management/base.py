@@ -13,7 +13,7 @@ from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import AuthenticationFailed, PermissionDenied, ValidationError
+from rest_framework.exceptions import AuthenticationFailed, MethodNotAllowed, PermissionDenied, ValidationError
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
@@ -60,7 +60,9 @@ class HasScope(BasePermission):
         """Whether the caller may. Raises PermissionDenied, naming the scope."""
         if not isinstance(request.auth, Caller):
             return False
-        scope = view.scopes[request.method]
+        scope = view.scopes.get(request.method)
+        if scope is None:  # permissions are asked before the method is looked at
+            raise MethodNotAllowed(request.method)
         if not request.auth.may(scope):
             raise PermissionDenied(f"The token needs the scope {scope}, and its maker a role that reaches it.")
         return True

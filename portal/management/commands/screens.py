@@ -148,7 +148,8 @@ def walk(camera: Camera, company: Company) -> None:
 def _visitor_pages() -> list[tuple[str, str]]:
     names = {"landing": "landing", "sign-up": "account_signup", "sign-in": "account_login",
              "reset-password": "account_reset_password", "api-docs": "api-docs", "connect": "connect",
-             "styleguide": "styleguide", "mails": "styleguide_mail", "docs": "help:index", "leaked": "leaks:leaked"}  # fmt: skip
+             "styleguide": "styleguide", "mails": "styleguide_mail", "docs": "help:index",
+             "leaked": "leaks:leaked"}  # fmt: skip
     pages = [(name, reverse(url)) for name, url in names.items()] + [("not-found", "/nothing-here/")]
     pages += [(f"docs-{name}", reverse("help:page", args=[name])) for name in ("quickstart", "connect", "security")]
     pages.append(("docs-search", f"{reverse('help:search')}?q=rotate"))

@@ -1,0 +1,297 @@
+"""Mixed load on PostgreSQL and Redis with a fault every few seconds: `make endurance`. A table is printed.
+
+All the time each web process is asked about good and revoked keys, and keys are revoked one after the other. What
+must hold, whatever happens: no verdict asked for after a revocation had returned accepts the key, no revocation
+that was acknowledged is lost, none lacks its audit event, the chains verify, counted use stays within what is
+documented, and after each fault good verdicts come again within five seconds.
+
+LATCHKEY_ENDURANCE_SECONDS says how long (60 unless told otherwise). A stepped clock is not among the faults: there is
+no way to step it for these processes alone without libfaketime (docs/reliability.md).
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import pytest
+from redis import Redis
+
+from tests.keys.stack import ROOT, Asking, Stack
+from tests.keys.throwaway import ThrowawayRedis, has_postgres
+
+pytestmark = [
+    pytest.mark.services,
+    pytest.mark.xdist_group("services"),
+    pytest.mark.skipif(not has_postgres(), reason="PostgreSQL is not installed"),
+]
+SECONDS = int(os.environ.get("LATCHKEY_ENDURANCE_SECONDS", "60"))
+EVERY = 20 if SECONDS >= 300 else 10
+RECOVERY = 5.0
+GOOD = 20
+INTERVAL = 1.0  # LATCHKEY_USAGE_FLUSH_SECONDS of the stack
+# Repeats an act until it is acknowledged, as a person would who got an error page.
+_REVOKER = """
+import sys, time, django
+django.setup()
+from django.db import connection
+from keys import services
+from keys.models import Key
+from portal.audit.actors import SYSTEM
+print("ready", flush=True)
+for line in sys.stdin:
+    while True:
+        try:
+            services.revoke_key(key=Key.objects.get(pk=line.strip()), reason="endurance", actor=SYSTEM)
+            break
+        except Exception as error:
+            print(type(error).__name__, file=sys.stderr, flush=True)
+            connection.close()
+            time.sleep(0.2)
+    print("done", flush=True)
+"""
+_CHAINS = """
+import django
+django.setup()
+from portal.audit.models import AuditChain
+from portal.audit.services import verify_chain
+print([f"{c.name}: {r.fault}" for c in AuditChain.objects.all() if (r := verify_chain(c.name)).fault])
+"""
+
+
+class DurableRedis(ThrowawayRedis):
+    """With an append-only file, as docker-compose.yml runs it: what waits in the queue outlives a crash."""
+
+    def start(self) -> None:
+        made = subprocess.Popen
+
+        def durable(command: list[str], **options: object) -> subprocess.Popen[bytes]:
+            return made([*command, "--appendonly", "yes", "--appendfsync", "always"], **options)  # type: ignore[call-overload,no-any-return]
+
+        subprocess.Popen = durable  # type: ignore[assignment,misc]
+        try:
+            super().start()
+        finally:
+            subprocess.Popen = made  # type: ignore[misc]
+
+
+class Answer(NamedTuple):
+    """One verdict: from which process, when it was asked for and came, which key, what it said."""
+
+    port: int
+    asked: float
+    came: float
+    key: str
+    status: int
+    code: str
+
+
+class Load:
+    """Asks every web process, all the time; revokes a key now and then."""
+
+    def __init__(self, stack: Stack, good: list[str], doomed: list[str]) -> None:
+        self.stack, self.good, self.doomed = stack, good, doomed
+        self.answers: list[Answer] = []
+        self.unanswered = 0
+        self.revoked: dict[str, float] = {}  # key → when the act had returned
+        self.slowest_act = 0.0
+        self._stop, self._ready = threading.Event(), threading.Event()
+        self._threads = [threading.Thread(target=self._ask, args=(port,)) for port in stack.ports]
+        self._threads.append(threading.Thread(target=self._revoke))
+
+    def __enter__(self) -> Load:
+        self._threads[-1].start()
+        assert self._ready.wait(120), "the revoking process does not start"
+        for thread in self._threads[:-1]:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(90)
+
+    def _ask(self, port: int) -> None:
+        asking, number = Asking(self.stack, port), 0
+        while not self._stop.is_set():
+            number += 1
+            # Three of the good ones, then one that is being revoked, has been, or will be.
+            turn = self.doomed if number % 4 == 0 else self.good
+            key = (
+                turn[number % len(turn)]
+                if turn is self.good
+                else turn[min(len(self.revoked), len(turn) - 1) - number % 3]
+            )
+            asked = time.monotonic()
+            try:
+                status, body = asking.verify(key)
+            except (OSError, ValueError):
+                self.unanswered += 1
+                time.sleep(0.05)
+                continue
+            self.answers.append(Answer(port, asked, time.monotonic(), key, status, body.get("code", "")))
+
+    def _revoke(self) -> None:
+        revoker = subprocess.Popen(
+            [sys.executable, "-c", _REVOKER], cwd=ROOT, env=self.stack.environment, text=True, stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=(self.stack.folder / "revoker.log").open("w"),
+        )  # fmt: skip
+        assert revoker.stdin and revoker.stdout
+        revoker.stdout.readline()
+        self._ready.set()
+        pause = SECONDS / len(self.doomed)
+        for key in self.doomed:
+            if self._stop.wait(pause):
+                break
+            began = time.monotonic()
+            revoker.stdin.write(key.split("_")[2] + "\n")
+            revoker.stdin.flush()
+            if revoker.stdout.readline().strip() != "done":
+                break
+            self.revoked[key] = time.monotonic()
+            self.slowest_act = max(self.slowest_act, time.monotonic() - began)
+        revoker.stdin.close()
+        revoker.kill()
+        revoker.wait()
+
+    def good_since(self, port: int, moment: float) -> float | None:
+        """When the process first gave a good verdict that was asked for after `moment`."""
+        return next(
+            (a.came for a in list(self.answers) if a.port == port and a.asked >= moment and a.code == "VALID"), None
+        )
+
+
+class Faults:
+    """What goes wrong. Each returns when its cause is over; killed processes come back, as a supervisor has it."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.web_kills: list[float] = []
+
+    def redis_killed(self) -> None:
+        self.stack.redis.kill()
+        time.sleep(2)
+        self.stack.redis.start()
+
+    def postgres_restarted(self) -> None:
+        assert self.stack.postgres
+        self.stack.postgres.stop()
+        time.sleep(1)
+        self.stack.postgres.start()
+
+    def worker_killed(self) -> None:
+        self.stack.kill_worker()
+        self.stack.start_worker()
+
+    def web_killed(self) -> None:
+        port = self.stack.ports[0]
+        self.web_kills.append(time.monotonic())
+        self.stack.kill_web(port)
+        self.stack.start_web(port)
+
+    def queue_full(self) -> None:
+        """Redis refuses every write, as it does when its disk or its memory is full; it goes on reading."""
+        redis = Redis.from_url(self.stack.redis.url)
+        redis.config_set("maxmemory", "1")
+        time.sleep(3)
+        redis.config_set("maxmemory", "0")
+        redis.close()
+
+    def all(self) -> list[Callable[[], None]]:
+        return [self.redis_killed, self.postgres_restarted, self.worker_killed, self.web_killed, self.queue_full]
+
+
+@contextmanager
+def running(folder) -> Iterator[Stack]:
+    stack = Stack(folder, webs=2)
+    stack.redis.__class__ = DurableRedis
+    try:
+        stack.start(GOOD + SECONDS // 3)
+        stack.start_worker()
+        yield stack
+    finally:
+        stack.stop()
+
+
+def counted(stack: Stack) -> int:
+    found = stack.query("SELECT COALESCE(SUM(count), 0) FROM usage_usagehour WHERE code = 'VALID'")
+    return int(found[0][0] or 0)
+
+
+def settled(stack: Stack, wanted: int = 0) -> int:
+    """What was counted, once it grows no more; a worker that was killed needs a while until it counts again."""
+    last, same = -1, 0
+    end = time.monotonic() + 150
+    while (same < 4 or last < wanted) and time.monotonic() < end:
+        time.sleep(1)
+        now = counted(stack)
+        last, same = now, same + 1 if now == last else 0
+    return last
+
+
+def test_faults_under_load_leave_nothing_wrong(tmp_path_factory, capsys):
+    table: list[tuple[str, str]] = []
+    with running(tmp_path_factory.mktemp("endurance")) as stack:
+        before, faults = settled(stack), Faults(stack)
+        recoveries: dict[str, list[float]] = {}
+        with Load(stack, stack.keys[:GOOD], stack.keys[GOOD:]) as load:
+            end, number = time.monotonic() + SECONDS, 0
+            time.sleep(3)
+            while time.monotonic() + EVERY < end + EVERY / 2:
+                began, fault = time.monotonic(), faults.all()[number % 5]
+                fault()
+                over, number = time.monotonic(), number + 1
+                while any(load.good_since(port, over) is None for port in stack.ports) and time.monotonic() < over + 60:
+                    time.sleep(0.05)
+                back = max(load.good_since(port, over) or over + 60 for port in stack.ports) - over
+                recoveries.setdefault(fault.__name__, []).append(back)
+                time.sleep(max(0.0, min(began + EVERY, end) - time.monotonic()))
+        answers, revoked = list(load.answers), dict(load.revoked)
+        wrong = [a for a in answers if a.code == "VALID" and a.key in revoked and a.asked > revoked[a.key]]
+        lost = [
+            key
+            for key in revoked
+            for port in stack.ports
+            if Asking(stack, port).verify(key)[1].get("code") != "REVOKED"
+        ]
+        events = dict(
+            stack.query("SELECT target_id, count(*) FROM audit_auditevent WHERE action = 'key:revoked' GROUP BY 1")
+        )
+        not_once = [key for key in revoked if events.get(key.split("_")[2]) != 1]
+        chains = stack.run("-c", _CHAINS).strip()
+        valid = [a for a in answers if a.code == "VALID"]
+        # A process that is killed takes at most what it counted in one interval along, and what it was handing over.
+        bound = sum(
+            2 * len([a for a in valid if a.port == stack.ports[0] and kill - INTERVAL * 1.5 <= a.came <= kill]) + 5
+            for kill in faults.web_kills
+        )
+        missing = len(valid) - (settled(stack, before + len(valid) - bound) - before)
+    failed = [a for a in answers if a.status != 200]
+    table += [
+        ("seconds, faults", f"{SECONDS}, {number}"),
+        ("verdicts asked for, without any answer", f"{len(answers)}, {load.unanswered}"),
+        ("refused with 503 while the database was away", str(len([a for a in failed if a.status == 503]))),
+        ("other failures", str(len([a for a in failed if a.status != 503]))),
+        ("revocations acknowledged, the slowest", f"{len(revoked)}, {load.slowest_act:.1f} s"),
+        ("accepted after its revocation", str(len(wrong))),
+        ("revocations lost", str(len(lost))),
+        ("audit events lost or doubled, chains broken", f"{len(not_once)}, {chains}"),
+        ("good verdicts not counted, at most by what is documented", f"{missing}, {bound}"),
+        *((f"good verdicts again after: {name.replace('_', ' ')}", ", ".join(f"{s:.1f} s" for s in found))
+          for name, found in recoveries.items()),
+    ]  # fmt: skip
+    with capsys.disabled():
+        print("\n" + "\n".join(f"  {name:<58}{value}" for name, value in table))
+    assert len(revoked) >= SECONDS / 20
+    assert wrong == []
+    assert lost == []
+    assert not_once == [] and chains == "[]"
+    assert 0 <= missing <= bound
+    assert not [a for a in failed if a.status != 503]
+    assert max(max(found) for found in recoveries.values()) < RECOVERY
