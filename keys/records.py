@@ -125,7 +125,7 @@ def fetch(credential_id: str, key_id: str) -> Found:
             database.ensure_connection()
         if database.vendor == "sqlite":
             return _fetch_sqlite(database.connection, credential_id, key_id)
-        return _found(_one_row(database.connection, credential_id, key_id))
+        return _found(_one_row(database.connection, _POSTGRES, (key_id, credential_id)))
     except (DjangoDatabaseError, psycopg.Error, sqlite3.Error) as error:
         # A connection that broke is closed, so that the next request opens a new one.
         if not database.in_atomic_block:
@@ -158,17 +158,17 @@ def _fetch_sqlite(driver: sqlite3.Connection, credential_id: str, key_id: str) -
         _unchanged.version = version
     found = _unchanged.rows.get((credential_id, key_id))
     if found is None:
-        found = _found(_one_row(driver, credential_id, key_id))
+        found = _found(_one_row(driver, _SQLITE, (key_id, credential_id)))
         _unchanged.rows[credential_id, key_id] = found
     return found
 
 
-def _one_row(driver: Any, credential_id: str, key_id: str) -> Sequence[Any] | None:
+def _one_row(driver: Any, sql: str, parameters: tuple[str, str]) -> Sequence[Any] | None:
     """The row that the database has, asked by its driver."""
     if isinstance(driver, sqlite3.Connection):
-        row: Sequence[Any] | None = driver.execute(_SQLITE, (key_id, credential_id)).fetchone()
+        row: Sequence[Any] | None = driver.execute(sql, parameters).fetchone()
         return row
-    return _row_of_postgres(driver, credential_id, key_id)
+    return _row_of_postgres(driver, sql, parameters)
 
 
 class _Prepared(threading.local):
@@ -180,13 +180,13 @@ class _Prepared(threading.local):
 _prepared = _Prepared()
 
 
-def _row_of_postgres(driver: psycopg.Connection, credential_id: str, key_id: str) -> Sequence[Any] | None:
+def _row_of_postgres(driver: psycopg.Connection, sql: str, parameters: tuple[str, str]) -> Sequence[Any] | None:
     """By libpq itself: psycopg's cursor costs nine times as much as the statement that it sends."""
     libpq = driver.pgconn
     if _prepared.on() is not driver:
-        _checked(libpq.prepare(_STATEMENT, _POSTGRES.encode()), ExecStatus.COMMAND_OK)
+        _checked(libpq.prepare(_STATEMENT, sql.encode()), ExecStatus.COMMAND_OK)
         _prepared.on = weakref.ref(driver)
-    result = libpq.exec_prepared(_STATEMENT, (key_id.encode(), credential_id.encode()))
+    result = libpq.exec_prepared(_STATEMENT, [parameter.encode() for parameter in parameters])
     _checked(result, ExecStatus.TUPLES_OK)
     if not result.ntuples:
         return None

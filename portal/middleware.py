@@ -98,7 +98,7 @@ class SecurityMiddleware(_Security):
             "camera=(), geolocation=(), microphone=(), payment=(), usb=(), browsing-topics=()"
         )
         super().process_response(request, response)
-        return tuple(response.headers._store.items())  # type: ignore[attr-defined]
+        return tuple(response.headers._store.items())
 
     def process_response(self, request: HttpRequest, response: Any) -> Any:
         """Add the headers that every response has, where the view did not set them."""

@@ -126,7 +126,7 @@ def test_every_page_of_a_company(filled, owner_client, key):
 def test_every_page_of_staff(filled, staff_client, key, company):
     staff_client.get("/account/")
     paths = pages("staff/", company_id=company.pk, key_id=key.pk, server_id=key.server_id)
-    searches = ["/staff/keys/?q=laptop", "/staff/keys/?state=active&sort=expiring", "/staff/companies/?q=acme"]
+    searches = ["/staff/keys/?state=active&sort=expiring", "/staff/companies/?state=active"]
     found, answered = costly(staff_client, [*paths, *searches])
     assert not found, "\n".join(found)
     assert answered >= 12
