@@ -126,7 +126,7 @@ def check_token(text: str) -> Caller:
     membership = memberships.filter(company_id=found.company_id, user_id=found.user_id).first()
     if membership is None or owes_second_factor(found.company, found.user):
         raise TokenRefused
-    redigests.note("token", found.pk, parsed.text, found.pepper, found.digest)
+    redigests.note("token", found.pk, parsed.text, found.pepper, bytes(found.digest))
     now = timezone.now()
     if found.last_used_at is None or now - found.last_used_at > USED_EVERY:
         ManagementToken.objects.filter(pk=found.pk).update(last_used_at=now)

@@ -36,8 +36,8 @@ class RawParser(BaseParser):
 
     media_type = "application/json"
 
-    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> bytes:
-        """At most MOST_BYTES."""
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
+        """The bytes, at most MOST_BYTES."""
         body: bytes = stream.read(MOST_BYTES + 1)
         if len(body) > MOST_BYTES:
             raise TooLarge
@@ -50,7 +50,7 @@ class GithubReportSerializer(serializers.Serializer[Any]):
     token = serializers.CharField(max_length=400)
     type = serializers.CharField(max_length=100, required=False, allow_blank=True)
     url = serializers.CharField(max_length=4000, required=False, allow_blank=True)
-    source = serializers.CharField(max_length=100, required=False, allow_blank=True)
+    source = serializers.CharField(max_length=100, required=False, allow_blank=True)  # type: ignore[assignment]
 
 
 class GithubAnswerSerializer(serializers.Serializer[Any]):
@@ -58,7 +58,7 @@ class GithubAnswerSerializer(serializers.Serializer[Any]):
 
     token_hash = serializers.CharField()
     token_type = serializers.CharField()
-    label = serializers.ChoiceField(["true_positive", "false_positive"])
+    label = serializers.ChoiceField(["true_positive", "false_positive"])  # type: ignore[assignment]
 
 
 class ReportSerializer(serializers.Serializer[Any]):
@@ -99,7 +99,7 @@ class GithubLeaksView(MachineView):
         """Take a report."""
         if not github.is_set_up():
             raise NotFound("This portal takes no reports of GitHub: no public keys are set up.")
-        body = request.data
+        body: Any = request.data
         if not isinstance(body, bytes):  # no body at all
             body = b""
         key_id = request.headers.get("Github-Public-Key-Identifier", "")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
@@ -50,7 +52,8 @@ def people(leak: Leak) -> list[User]:
         memberships__company=leak.company, memberships__role__in=ACTS["key:manage_any"], is_active=True
     )
     found = {person.pk: person for person in managers.order_by("email")}
-    model = {Kind.KEY: Key, Kind.CONNECTION: Connection}.get(Kind(leak.kind))
+    models: dict[Kind, Any] = {Kind.KEY: Key, Kind.CONNECTION: Connection}
+    model = models.get(Kind(leak.kind))
     holder = model.objects.filter(pk=leak.subject_id).select_related("user").first() if model else None
     if holder is not None and holder.user.is_active:
         found.setdefault(holder.user_id, holder.user)

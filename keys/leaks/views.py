@@ -46,8 +46,8 @@ def leaked(request: HttpRequest) -> HttpResponse:
             holders.report(form.cleaned_data["token"])
             return render(request, "leaks/thanks.html", {"number": len(form.cleaned_data["token"])})
         # What was typed may be half of a secret: it is not sent back.
-        errors = form.errors.get("token", [])
-        return render(request, "leaks/leaked.html", {"form": ReportForm(), "problems": list(errors)}, status=400)
+        errors = [str(error) for error in form.errors.get("token", [])]
+        return render(request, "leaks/leaked.html", {"form": ReportForm(), "problems": errors}, status=400)
     return render(request, "leaks/leaked.html", {"form": form})
 
 
