@@ -51,7 +51,7 @@ class _Renderer(RendererHTML):
     def table_open(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
         """A wide table scrolls within itself; by keyboard too."""
         label = escape(str(env.get("table_label", "")))
-        return f'<div class="docs-table" tabindex="0" role="region" aria-label="{label}"><table>'
+        return f'<div class="docs-table" tabindex="0" role="group" aria-label="{label}"><table>'
 
     def table_close(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
         """The end of such a table."""
@@ -65,6 +65,9 @@ def read(source: str, *, link: Locate, image: Locate, table_label: str = "") -> 
     title = ""
     if len(tokens) > 1 and tokens[0].type == "heading_open" and tokens[0].tag == "h1":
         title, tokens = _plain(tokens[1]), tokens[3:]
+    for opening, words, closing in zip(tokens, tokens[1:], tokens[2:], strict=False):
+        if opening.type == "th_open" and not words.content.strip():  # a heading without words is none
+            opening.tag = closing.tag = "td"
     for token in tokens:
         if align := token.attrs.pop("style", None):  # of a table's cell: the policy allows no style attributes
             token.attrSet("class", str(align).replace("text-align:", "align-"))
