@@ -27,6 +27,7 @@ from portal.companies.services import activate_company, create_company, suspend_
 from portal.incidents.services import add_note
 from portal.management.commands import demo
 from portal.staff import figures
+from portal.staff.models import Figure
 from portal.staff.revocations.rules import Rule
 from portal.staff.revocations.runs import start_run, work
 
@@ -79,6 +80,7 @@ def load() -> Company:
     make_for([company.pk], timezone.now())
     suspend_company(company=neighbour_named(NEIGHBOURS[1][0]), reason="Invoices are open", actor=SYSTEM)
     _incident(neighbour_named(NEIGHBOURS[0][0]), portal_server)
+    Figure.objects.all().delete()  # all is counted anew, whatever the worker has counted already
     figures.count_all()
     return company
 

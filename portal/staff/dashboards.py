@@ -61,7 +61,7 @@ def verdicts() -> Verdicts | None:
     row = figure("verdicts")
     if row is None:
         return None
-    hours = {datetime.fromisoformat(hour): codes for hour, codes in row.value.items()}
+    hours = {datetime.fromisoformat(hour): codes for hour, codes in row.value["hours"].items()}
     valid = Code.VALID.value
     reasons: dict[str, int] = {}
     for codes in hours.values():

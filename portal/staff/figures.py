@@ -43,20 +43,22 @@ def figure(name: str) -> Figure | None:
 
 
 def _verdicts(now: datetime, old: Any) -> Any:
-    """Verdicts of the last HOURS hours: {hour: {code: count}}. Only the last two hours still change: those are counted.
+    """Verdicts of the last HOURS hours: {"hours": {hour: {code: count}}, "whole_at": when all of them were counted}.
 
-    Hours before them are taken from `old` where it has them.
+    Mostly the last two hours change, and only those are counted again. What verifiers report late falls into older
+    ones: every SLOW_EVERY all are.
     """
     this = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     hours = [this - timedelta(hours=number) for number in reversed(range(HOURS))]
-    kept: dict[str, dict[str, int]] = old or {}
+    whole = old is None or now - datetime.fromisoformat(old["whole_at"]) >= SLOW_EVERY
+    kept: dict[str, dict[str, int]] = {} if whole else old["hours"]
     wanted = [hour for hour in hours[:-2] if hour.isoformat() not in kept] + hours[-2:]
     found = {hour.isoformat(): kept.get(hour.isoformat(), {}) for hour in hours}
     found |= {hour.isoformat(): {} for hour in wanted}
     rows = UsageHour.objects.filter(period__in=wanted).order_by().values("period", "code").annotate(total=Sum("count"))
     for row in rows:
         found[row["period"].astimezone(UTC).isoformat()][row["code"]] = row["total"]
-    return found
+    return {"hours": found, "whole_at": now.isoformat() if whole else old["whole_at"]}
 
 
 def _refused(now: datetime, old: Any) -> Any:

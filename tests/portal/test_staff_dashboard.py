@@ -61,6 +61,9 @@ def test_only_hours_that_can_change_are_counted_again(key):
     UsageHour.objects.update(count=10)
     count()
     assert dashboards.verdicts().total_good == 11
+    with time_machine.travel(timezone.now() + timedelta(minutes=11)):
+        count()
+    assert dashboards.verdicts().total_good == 20, "what was reported late is counted in the end"
 
 
 def test_the_keys_refused_most_are_named(staff_client, key, company, server, owner):

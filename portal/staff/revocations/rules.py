@@ -22,7 +22,7 @@ from portal.staff.errors import RuleEmpty, RuleTooWide
 
 Row = TypeVar("Row", bound=Model)
 MOST_ADDRESSES: Final = 10_000
-_MOMENTS: Final = ("made_after", "made_before", "used_after", "used_before", "unused_since")
+MOMENTS: Final = ("made_after", "made_before", "used_after", "used_before", "unused_since")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +53,13 @@ class Rule:
     def as_json(self) -> dict[str, Any]:
         """The conditions that are set, for a row and for the audit record."""
         found = {name: value for name, value in asdict(self).items() if value}
-        return {name: value.isoformat() if name in _MOMENTS else value for name, value in found.items()}
+        return {name: value.isoformat() if name in MOMENTS else value for name, value in found.items()}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Rule:
         """The rule that `as_json` wrote."""
         values: dict[str, Any] = {
-            name: datetime.fromisoformat(value) if name in _MOMENTS else value for name, value in data.items()
+            name: datetime.fromisoformat(value) if name in MOMENTS else value for name, value in data.items()
         }
         return cls(**values)
 

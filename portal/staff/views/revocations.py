@@ -22,7 +22,7 @@ from portal.staff.errors import StaffError
 from portal.staff.forms import ConfirmForm
 from portal.staff.models import RevocationRun, RunState
 from portal.staff.revocations import runs
-from portal.staff.revocations.rules import Matches, Rule, in_words, matches
+from portal.staff.revocations.rules import MOMENTS, Matches, Rule, in_words, matches
 from portal.staff.rule_forms import QUICK, RuleForm, RunForm
 from portal.staff.views.acts import act_page, posted
 
@@ -35,7 +35,12 @@ SECONDS: Final = 5.0  # what a page does by itself while the queue is away, at a
 def revoke_rule(request: HttpRequest) -> HttpResponseBase:
     """The rule in the address, what it finds now, and the form that starts it."""
     form = RuleForm(request.GET or None)
-    context: dict[str, Any] = {"form": form, "conditions": [field for field in form if field.name != "no_expiry"]}
+    context: dict[str, Any] = {
+        "form": form,
+        "of_what": [form[name] for name in ("company", "member", "server")],
+        "of_use": [form[name] for name in ("scope", "address")],
+        "moments": [form[name] for name in MOMENTS],
+    }
     if not form.is_valid() or form.rule is None:
         context["runs"] = RevocationRun.objects.select_related("incident")[:5]
         return render(request, "staff/revoke_rule.html", context, status=400 if form.errors else 200)
