@@ -16,10 +16,54 @@ from portal.addresses import normalize_address
 ANYTHING = st.text(max_size=300)
 # Texts that are nearly right find more than texts that are nothing.
 PIECES = st.sampled_from(
-    ["lk_", "live", "test", "_", "A" * 12, "b" * 32, "http", "https", "://", "localhost", "127.0.0.1", "[::1]", "[", "]",
-     ":", "@", "/", "\\", "#", "?", "%00", "%2f", ";", ",", "cursor", "example.com", "tool:", "tools:", "*", "read",
-     "10.0.0.0", "/8", "/33", "::", "ffff", "0x7f", "2130706433", "\u202e", "\r\n", "\x00", " ", "é", "xn--", "..", "."]
-)  # fmt: skip
+    [
+        "lk_",
+        "live",
+        "test",
+        "_",
+        "AAAAAAAAAAAA",
+        "bbbbbbbb",
+        "http",
+        "https",
+        "://",
+        "localhost",
+        "127.0.0.1",
+        "[::1]",
+        "[",
+        "]",
+        ":",
+        "@",
+        "/",
+        "#",
+        "?",
+        "\\",
+        "%00",
+        "%2f",
+        ";",
+        ",",
+        "cursor",
+        "example.com",
+        "tool:",
+        "tools:",
+        "*",
+        "read",
+        "10.0.0.0",
+        "/8",
+        "/33",
+        "::",
+        "ffff",
+        "0x7f",
+        "2130706433",
+        "xn--",
+        "..",
+        ".",
+        "\u202e",
+        "\r\n",
+        "\x00",
+        " ",
+        "é",
+    ]
+)
 NEARLY = st.lists(PIECES, max_size=12).map("".join)
 TEXT = ANYTHING | NEARLY
 
