@@ -20,7 +20,8 @@ def is_allowed(uri: str) -> bool:
         host, _port = parts.hostname, parts.port
     except ValueError:
         return False
-    if "@" in parts.netloc:
+    # `;` and `,` end a directive or a policy in the header that `form_action` goes into; no host has any of these.
+    if set(parts.netloc) & set("@;,'\"<>*"):
         return False
     if parts.scheme in PRIVATE_SCHEMES:
         return True

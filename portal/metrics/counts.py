@@ -45,8 +45,8 @@ class Counts:
     def snapshot(self) -> Snapshot:
         """A copy as JSON can hold it. A name that names.py does not know is a KeyError: it would never be shown."""
         with self._lock:
-            counts = [[name, list(labels), value] for (name, labels), value in self._counts.items()]
-            rows = [[name, list(labels), list(row)] for (name, labels), row in self._rows.items()]
+            counts: list[list[Any]] = [[name, list(labels), value] for (name, labels), value in self._counts.items()]
+            rows: list[list[Any]] = [[name, list(labels), list(row)] for (name, labels), row in self._rows.items()]
         for name, labels, _value in counts + rows:
             if len((COUNTERS | HISTOGRAMS)[name].labels) != len(labels):
                 raise KeyError(f"{name} has other labels")

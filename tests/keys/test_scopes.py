@@ -50,3 +50,29 @@ def test_narrower_means_that_nothing_new_is_allowed(new, old):
     if scopes.narrower_or_equal(new, old, READ_ONLY):
         for tool in TOOLS:
             assert scopes.allows(old, tool, READ_ONLY) or not scopes.allows(new, tool, READ_ONLY)
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "narrower"),
+    [
+        (["tool:whoami"], ["tools:*"], True),
+        (["tools:*"], ["tools:*"], True),
+        (["tools:read"], ["tools:*"], True),
+        (["tools:*"], ["tools:read"], False),
+        (["tools:*"], ["tools:read", "tool:create_company"], False),
+        (["tools:read"], ["tool:whoami"], False),
+        (["tools:read"], ["tools:read"], True),
+        (["tool:whoami"], ["tools:read"], True),
+        (["tools:read", "tool:create_company"], ["tools:read"], False),
+        (["tool:create_company"], ["tools:read"], False),
+        (["tool:create_company"], ["tool:create_company"], True),
+        (["tool:create_company", "tool:whoami"], ["tool:create_company"], False),
+    ],
+)
+def test_what_is_narrower_is_said_exactly(new, old, narrower):
+    assert scopes.narrower_or_equal(new, old, READ_ONLY) is narrower
+
+
+def test_nothing_at_all_is_no_choice():
+    with pytest.raises(scopes.InvalidScope, match="at least one"):
+        scopes.normalize([])
