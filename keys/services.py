@@ -12,7 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from keys import addresses, alerts, events, feed, scopes, tokens
+from keys import addresses, alerts, events, feed, hotstore, scopes, tokens
 from keys.errors import (
     AddressInvalid,
     AlreadyRotated,
@@ -240,6 +240,9 @@ def revoke_keys(*, key_ids: Iterable[str], reason: str, actor: Actor, incident_i
 def _revoke_batch(ids: list[str], reason: str, actor: Actor, incident_id: str) -> int:
     found = Key.objects.select_for_update().filter(pk__in=ids, revoked_at__isnull=True).order_by("company_id", "pk")
     keys = list(found)
+    if repeated := set(ids) - {key.pk for key in keys}:
+        # Perhaps the commit of the first time was never answered, and what Redis keeps was not forgotten then.
+        transaction.on_commit(lambda: hotstore.forget(key_ids=repeated))
     if not keys:
         return 0
     now = timezone.now()

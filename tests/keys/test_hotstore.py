@@ -8,6 +8,7 @@ from datetime import timedelta
 from unittest import mock
 
 import pytest
+from django.utils import timezone
 
 from keys import hotstore, limits, records, servers, services, tokens, verification
 from keys.hotstore import connection, forgetting
@@ -104,6 +105,14 @@ def test_a_look_up_that_took_too_long_is_not_kept(redis, ask, key, key_token, mo
     assert ask(key_token)["valid"]
     made = connection.connection()
     assert made.send(("EXISTS", made.prefix + b"k:" + key.pk.encode())) == [0]
+
+
+def test_a_revocation_that_is_repeated_can_be_relied_on_as_the_first(redis, ask, key, key_token):
+    assert ask(key_token)["valid"]
+    # As if the commit's answer was lost, and with it what follows the commit.
+    Key.objects.filter(pk=key.pk).update(revoked_at=timezone.now())
+    services.revoke_key(key=key, reason="leaked", actor=SYSTEM)
+    assert ask(key_token)["code"] == "REVOKED"
 
 
 def revoke(key, **_):
