@@ -195,6 +195,7 @@ def test_an_assertion_of_one_machine_is_worth_nothing_to_another(signing: Connec
      (PRIVATE.export_to_pem(True, None).decode(), "private"),
      (jwk.JWK.generate(kty="RSA", size=1024).export_public(), "kind"),
      (jwk.JWK.generate(kty="oct", size=256).export(), "private")],
+    ids=["nonsense", "private JWK", "private PEM", "too short", "shared secret"],
 )  # fmt: skip
 def test_what_is_no_usable_public_key_is_said_so(key: str, why: str):
     with pytest.raises(assertions.UnusableKey, match=why):
