@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from portal.addresses import normalize_address
 from portal.audit.models import ActorKind, AuditEvent
@@ -20,8 +21,8 @@ class EventFilter(forms.Form):
     q = forms.CharField(label=_("Search"), max_length=120, required=False)
     actor = forms.ChoiceField(label=_("Who"), required=False)
     action = forms.ChoiceField(label=_("What"), required=False)
-    since = forms.DateField(label=_("From"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
-    until = forms.DateField(label=_("To"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    since = forms.DateField(label=pgettext_lazy("period", "From"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    until = forms.DateField(label=pgettext_lazy("period", "To"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
 
     def __init__(self, *args: Any, people: list[tuple[str, str]], zone: tzinfo, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
