@@ -383,7 +383,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 LANGUAGE_CODE = "en"
 # Each in its own words. A language is offered once its catalogue in locale/ is complete: add its code to OFFERED, and
 # tests/portal/test_languages.py holds it to that.
-OFFERED = ["en"]
+OFFERED = ["en", "nl", "de", "es"]
 LANGUAGES = [
     (code, name)
     for code, name in [("en", "English"), ("nl", "Nederlands"), ("de", "Deutsch"), ("es", "Español")]
