@@ -18,7 +18,8 @@ from keys.models import Key, ManagementToken
 from portal.accounts import mails
 from portal.audit.actors import Actor
 from portal.audit.models import ActorKind, AuditEvent
-from portal.companies.models import Company
+from portal.companies.models import Company, Membership
+from portal.companies.roles import Role
 
 logger = logging.getLogger(__name__)
 
@@ -29,12 +30,16 @@ NAMED: Final = 20
 def tell_holders(events: Sequence[AuditEvent], keys: Sequence[Key], actor: Actor) -> None:
     """Once the transaction is committed, mail each member for whose key the event of the same place was recorded.
 
-    Nobody is told of what they did themselves, by page or with a management token of their own.
+    Nobody is told of what they did themselves, by page or with a management token of their own; nor of what Latchkey
+    does by itself, and owners not of an incident: other mails tell of those, and say more.
     """
+    if actor.kind == ActorKind.SYSTEM:
+        return
     own = _person_of(actor)
+    told = _owners_of_incidents(events, keys)
     events_of: defaultdict[str, list[str]] = defaultdict(list)
     for event, key in zip(events, keys, strict=True):
-        if key.user_id != own:
+        if key.user_id != own and (key.company_id, key.user_id) not in told:
             events_of[key.user_id].append(str(event.pk))
     for ids in events_of.values():
         transaction.on_commit(partial(_queue, ids), robust=True)
@@ -65,6 +70,16 @@ def send(event_ids: Sequence[str]) -> None:
         },
         zone=company.time_zone,
     ).send()
+
+
+def _owners_of_incidents(events: Sequence[AuditEvent], keys: Sequence[Key]) -> set[tuple[str, str]]:
+    """(company, user) of the owners among the members whose keys were revoked under an incident."""
+    hit = [key for event, key in zip(events, keys, strict=True) if event.incident_id]
+    if not hit:
+        return set()
+    companies, users = {key.company_id for key in hit}, {key.user_id for key in hit}
+    owners = Membership.objects.filter(company__in=companies, user__in=users, role=Role.OWNER)
+    return set(owners.values_list("company_id", "user_id"))
 
 
 def _person_of(actor: Actor) -> str:

@@ -94,17 +94,28 @@ def concerned(company: Company, keys: QuerySet[Key], slug: str, *, now: datetime
     return keys.filter(_conditions(now)[slug])
 
 
-def findings(company: Company, *, now: datetime | None = None) -> list[Finding]:
-    """What needs attention, with numbers; nothing that is well. Two queries."""
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the keys of a company stand: those in use, and what needs attention (nothing that is well)."""
+
+    active: int
+    rotating: int
+    findings: list[Finding]
+
+
+def standing(company: Company, *, now: datetime | None = None) -> Standing:
+    """How the keys of `company` stand. Two queries."""
     now = now or timezone.now()
     conditions = _conditions(now)
     usable: Any = company.keys.order_by()
     counts = usable.usable(now).aggregate(
-        **{slug.replace("-", "_"): Count("pk", filter=condition) for slug, condition in conditions.items()}
+        active=Count("pk", filter=Q(overlap_ends_at__isnull=True)),
+        rotating=Count("pk", filter=Q(overlap_ends_at__isnull=False)),
+        **{slug.replace("-", "_"): Count("pk", filter=condition) for slug, condition in conditions.items()},
     )
     counts["refused"] = concerned(company, company.keys.order_by(), "refused", now=now).count()
     found = [Finding(concern, counts[concern.slug.replace("-", "_")]) for concern in CONCERNS]
-    return [finding for finding in found if finding.count]
+    return Standing(counts["active"], counts["rotating"], [finding for finding in found if finding.count])
 
 
 def _conditions(now: datetime) -> dict[str, Q]:

@@ -34,6 +34,7 @@ def checklist(request: CompanyRequest, call: FirstCall, has_connection: bool) ->
     has_key = company_keys(company).exists()
     make = reverse("keys:new", kwargs=address) if company.is_active and membership.may("key:create") else ""
     connected = call.is_connected or has_connection
+    first_key = _first_key(company) if has_key else ""
     return [
         Step(_("Create the company"), _("It is yours: invite others when you like."), done=True),
         Step(
@@ -54,19 +55,19 @@ def checklist(request: CompanyRequest, call: FirstCall, has_connection: bool) ->
             _("Connect an AI client"),
             _("Paste the settings that the key's page shows into your AI client, and start it."),
             connected,
-            _first_key(company) if has_key else "",
+            first_key,
             _("Show the settings"),
         ),
         Step(
             _("Make the first call"),
             _("Ask your AI for “a company list”: it calls the MCP server with your key."),
             call.has_called,
-            _first_key(company, "#test") if has_key else "",
+            first_key and f"{first_key}#test",
             _("Test the key"),
         ),
     ]
 
 
-def _first_key(company: Company, place: str = "") -> str:
+def _first_key(company: Company) -> str:
     key = cast(CredentialQuerySet, company_keys(company)).usable().first()
-    return reverse("keys:detail", kwargs={"slug": company.slug, "key_id": key.pk}) + place if key else ""
+    return reverse("keys:detail", kwargs={"slug": company.slug, "key_id": key.pk}) if key else ""

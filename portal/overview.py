@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from keys.attention import findings
-from keys.models import CredentialQuerySet, CredentialState
+from keys.attention import standing
 from keys.oauth.selectors import company_connections
-from keys.selectors import company_keys
 from keys.trying.first_call import NOTHING_NEW, company_call
 from keys.usage.glance import glance
 from portal.audit.selectors import company_events
@@ -38,8 +36,7 @@ def overview(request: CompanyRequest, slug: str) -> HttpResponse:
             return HttpResponse(status=NOTHING_NEW)
         return render(request, "companies/_steps.html", waiting)
     company, membership = request.company, request.membership
-    keys = cast(CredentialQuerySet, company_keys(company))
-    card = current_card(company)
+    keys, card = standing(company), current_card(company)
     events = company_events(company)[:RECENT] if membership.may("audit:view") else []
     return render(
         request,
@@ -47,14 +44,13 @@ def overview(request: CompanyRequest, slug: str) -> HttpResponse:
         {
             **waiting,
             "suspended": company.state == CompanyState.SUSPENDED,
-            "active_keys": keys.in_state(CredentialState.ACTIVE).count(),
-            "rotating_keys": keys.in_state(CredentialState.ROTATING).count(),
-            "connections": company_connections(company).usable().count(),
+            "active_keys": keys.active,
+            "rotating_keys": keys.rotating,
             "members": company.memberships.count(),
             "card": card,
             "brand": BRAND_NAMES.get(card.brand, "") if card else "",
             "use": glance(company, company_zone(company)),
-            "findings": findings(company),
+            "findings": keys.findings,
             "events": [line(event) for event in events],
         },
     )
@@ -64,8 +60,10 @@ def _waiting(request: CompanyRequest) -> dict[str, Any]:
     """The steps, which one is next, and the line that waits for the first call."""
     company = request.company
     call = company_call(company)
-    steps = checklist(request, call, company_connections(company).usable().exists())
+    connections = company_connections(company).usable().count()
+    steps = checklist(request, call, connections > 0)
     return {
+        "connections": connections,
         "steps": steps,
         "next_step": next((step for step in steps if not step.done), None),
         "is_waiting": company.is_active and steps[2].done and not call.is_over,

@@ -87,8 +87,8 @@ def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]
     Each is counted with the time that it took.
     """
     path = environ.get("PATH_INFO", "")
-    if path == VERIFY and environ["REQUEST_METHOD"] == "POST":
-        kind, handler = "verify", verify
+    if path == VERIFY:
+        kind, handler = "verify", verify if environ["REQUEST_METHOD"] == "POST" else machines
     elif path.startswith("/api/v1/"):
         kind, handler = "api", machines
     else:

@@ -6,9 +6,8 @@ from typing import Any
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
-from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils import timezone, translation
+from django.utils import timezone
 
 from keys.leaks.models import Kind, Leak
 from keys.models import Key
@@ -40,8 +39,7 @@ def tell_waiting() -> int:
 
 def messages(leak: Leak) -> list[EmailMultiAlternatives]:
     """One mail for each person concerned."""
-    with translation.override(settings.LANGUAGE_CODE):
-        return [_message(leak, person) for person in people(leak)]
+    return [_message(leak, person) for person in people(leak)]
 
 
 def people(leak: Leak) -> list[User]:
@@ -77,9 +75,6 @@ def subject_page(leak: Leak) -> str:
 
 
 def _message(leak: Leak, person: User) -> EmailMultiAlternatives:
-    context = {"leak": leak, "person": person, "address": settings.PORTAL_URL + subject_page(leak)}
-    subject = " ".join(render_to_string("leaks/mail/leaked_subject.txt", context).split())
-    text = mails.tidy(render_to_string("leaks/mail/leaked.txt", context))
-    message = EmailMultiAlternatives(subject, text, to=[person.email])
-    message.attach_alternative(mails.html(subject, text), "text/html")
-    return message
+    context = {"leak": leak, "address": settings.PORTAL_URL + subject_page(leak)}
+    zone = leak.company.time_zone if leak.company else ""
+    return mails.to_person("leaks/mail/leaked", person, context, zone=zone)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from importlib import import_module
 from urllib.parse import urlsplit
 
 from django.db import transaction
@@ -18,7 +17,7 @@ from portal.audit.actors import Actor
 from portal.audit.models import ActorKind
 from portal.audit.services import Target, record
 from portal.companies.models import Company
-from portal.ids import new_id
+from portal.incidents.services import open_incident
 from portal.logs import redact
 
 log = logging.getLogger(__name__)
@@ -35,18 +34,10 @@ class Incident:
 
     def id(self) -> str:
         """Its id."""
-        self._id = self._id or open_incident(title=f"Leaked: {self.source.label}", actor=ACTORS[self.source])
+        if not self._id:
+            title, actor = f"Leaked: {self.source.label}", ACTORS[self.source]
+            self._id = open_incident(title=title, actor=actor, kind="leak").pk
         return self._id
-
-
-def open_incident(*, title: str, actor: Actor) -> str:
-    """The id of a new incident; where no incidents are kept, an id that holds together what is done."""
-    try:
-        services = import_module("portal.incidents.services")
-    except ModuleNotFoundError:
-        return new_id()
-    made = services.open_incident(title=title, actor=actor, kind="leak")
-    return str(getattr(made, "pk", made))
 
 
 def rule_of(company: Company | None) -> Rule:

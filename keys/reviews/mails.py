@@ -7,9 +7,8 @@ from typing import Final
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
-from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils import timezone, translation
+from django.utils import timezone
 
 from keys.reviews.models import Review
 from portal.accounts import mails
@@ -50,14 +49,7 @@ def messages(review: Review, *, reminding: bool = False) -> list[EmailMultiAlter
     ).order_by("email")
     address = settings.PORTAL_URL + reverse("reviews:one", args=[review.company.slug, review.pk])
     urgent = [row for row in review.rows if row["advice"] != "keep"]
-    found = []
-    with translation.override(settings.LANGUAGE_CODE):
-        for person in owners:
-            context = {"review": review, "person": person, "address": address, "reminding": reminding,
-                       "number": len(review.rows), "urgent": len(urgent)}  # fmt: skip
-            subject = " ".join(render_to_string("reviews/mail/review_subject.txt", context).split())
-            text = mails.tidy(render_to_string("reviews/mail/review.txt", context))
-            message = EmailMultiAlternatives(subject, text, to=[person.email])
-            message.attach_alternative(mails.html(subject, text), "text/html")
-            found.append(message)
-    return found
+    context = {"review": review, "address": address, "reminding": reminding,
+               "number": len(review.rows), "urgent": len(urgent)}  # fmt: skip
+    zone = review.company.time_zone
+    return [mails.to_person("reviews/mail/review", person, context, zone=zone) for person in owners]

@@ -8,11 +8,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.conf import settings
-from django.core.mail import EmailMultiAlternatives
 from django.db import transaction
-from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils import timezone, translation
+from django.utils import timezone
 
 from portal.audit.actors import SYSTEM
 from portal.audit.models import NO_HASH, AuditChain
@@ -83,15 +81,13 @@ def note_result(chain: AuditChain, walk: Walk, now: datetime) -> None:
 
 def tell_staff(name: str, fault: str) -> None:
     """Mail the operator's staff that the chain `name` does not verify."""
-    from portal.accounts.models import User  # accounts know the audit room, not the other way round
+    from portal.accounts import mails  # accounts know the audit room, not the other way round
+    from portal.accounts.models import User
 
     page = f"{settings.PORTAL_URL}{reverse('staff:audit')}?chain={name}"
-    with translation.override(settings.LANGUAGE_CODE):
-        context = {"name": name, "fault": fault, "page": page, "platform": name == PLATFORM}
-        subject = " ".join(render_to_string("audit/mail/fault_subject.txt", context).split())
-        text = render_to_string("audit/mail/fault.txt", context).strip() + "\n"
-    for address in User.objects.filter(is_staff=True, is_active=True).order_by("email").values_list("email", flat=True):
-        EmailMultiAlternatives(subject, text, to=[address]).send()
+    context = {"name": name, "fault": fault, "page": page, "platform": name == PLATFORM}
+    for person in User.objects.filter(is_staff=True, is_active=True).order_by("email"):
+        mails.to_person("audit/mail/fault", person, context).send()
 
 
 def has_fault() -> bool:

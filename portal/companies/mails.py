@@ -9,46 +9,40 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.core.mail import EmailMultiAlternatives
 from django.db.transaction import on_commit
-from django.template.loader import render_to_string
-from django.utils import translation
 
 from portal.accounts import mails
 
 if TYPE_CHECKING:
+    from django.core.mail import EmailMultiAlternatives
+
     from portal.accounts.models import User
+    from portal.companies.models import Company
 
 logger = logging.getLogger(__name__)
 
 
-def send(name: str, to: str, **context: Any) -> None:
-    """Send the mail `companies/mail/NAME` to the address `to` after the commit.
+def send(name: str, to: str, *, company: Company, person: User | None = None, **context: Any) -> None:
+    """Send the mail `companies/mail/NAME` to the address `to` after the commit, in the language of `person` if known.
 
     It does not go through the queue: an invitation holds a token, and no secret may lie in the broker.
     """
-    on_commit(partial(_deliver, _message(name, to, context)))
+    context |= {"company": company, "person": person}
+    language = mails.language_of(person)
+    message = mails.compose(f"companies/mail/{name}", context, to=to, language=language, zone=company.time_zone)
+    on_commit(partial(_deliver, message))
 
 
-def tell(name: str, people: Iterable[User], **context: Any) -> None:
+def tell(name: str, people: Iterable[User], *, company: Company, **context: Any) -> None:
     """Send the mail to each of `people` who can still sign in."""
     for person in people:
         if person.is_active:
-            send(name, person.email, person=person, **context)
+            send(name, person.email, company=company, person=person, **context)
 
 
 def address(path: str) -> str:
     """`path` as a whole address of this portal."""
     return f"{settings.PORTAL_URL}{path}"
-
-
-def _message(name: str, to: str, context: dict[str, Any]) -> EmailMultiAlternatives:
-    with translation.override(settings.LANGUAGE_CODE):
-        subject = " ".join(render_to_string(f"companies/mail/{name}_subject.txt", context).split())
-        text = mails.tidy(render_to_string(f"companies/mail/{name}.txt", context))
-        message = EmailMultiAlternatives(subject, text, to=[to])
-        message.attach_alternative(mails.html(subject, text), "text/html")
-    return message
 
 
 def _deliver(message: EmailMultiAlternatives) -> None:

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.db import transaction
-from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils import timezone, translation
+from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from portal.accounts import mails
@@ -101,15 +100,9 @@ def _send_once(incident: Incident, told: Told, owner: User) -> bool:
 
 
 def _message(told: Told, owner: User) -> EmailMultiAlternatives:
-    with translation.override(settings.LANGUAGE_CODE):
-        context = {
-            "told": told,
-            "person": owner,
-            "more": told.number - len(told.names),
-            "address": settings.PORTAL_URL + reverse("keys:list", kwargs={"slug": told.company.slug}),
-        }
-        subject = " ".join(render_to_string("incidents/mail/revoked_subject.txt", context).split())
-        text = mails.tidy(render_to_string("incidents/mail/revoked.txt", context))
-        message = EmailMultiAlternatives(subject, text, to=[owner.email])
-        message.attach_alternative(mails.html(subject, text), "text/html")
-        return message
+    context = {
+        "told": told,
+        "more": told.number - len(told.names),
+        "address": settings.PORTAL_URL + reverse("keys:list", kwargs={"slug": told.company.slug}),
+    }
+    return mails.to_person("incidents/mail/revoked", owner, context, zone=told.company.time_zone)

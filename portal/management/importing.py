@@ -12,12 +12,9 @@ from typing import Any, Final
 from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.mail import EmailMultiAlternatives
 from django.core.validators import validate_email
 from django.db import transaction
-from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils import translation
 
 from portal.accounts import mails
 from portal.accounts.models import User
@@ -211,14 +208,7 @@ def _user(person: Person, outcome: Outcome) -> User:
 
 def invite(user: User, company: Company) -> None:
     """Mail somebody how they begin: with a password that they set themselves; no secret is in the mail."""
-    with translation.override(settings.LANGUAGE_CODE):
-        context = {
-            "person": user, "company": company, "new": not user.has_usable_password(),
-            "address": settings.PORTAL_URL
-            + (reverse("account_reset_password") if not user.has_usable_password() else reverse("account_login")),
-        }  # fmt: skip
-        subject = " ".join(render_to_string("companies/mail/imported_subject.txt", context).split())
-        text = mails.tidy(render_to_string("companies/mail/imported.txt", context))
-    message = EmailMultiAlternatives(subject, text, to=[user.email])
-    message.attach_alternative(mails.html(subject, text), "text/html")
-    message.send()
+    new = not user.has_usable_password()
+    address = settings.PORTAL_URL + reverse("account_reset_password" if new else "account_login")
+    context = {"company": company, "new": new, "address": address}
+    mails.to_person("companies/mail/imported", user, context, zone=company.time_zone).send()

@@ -18,13 +18,13 @@ def revoke_by_rule(run_id: str) -> None:
         revoke_by_rule.delay(run_id)
 
 
-@shared_task(name="staff.continue_runs")
+@shared_task(name="staff.continue_runs", replayable=True)
 def continue_runs() -> int:
     """Go on with the runs whose worker died."""
     return runs.continue_all()
 
 
-@shared_task(name="staff.count")
+@shared_task(name="staff.count", replayable=True)
 def count() -> list[str]:
     """Count what the dashboard shows of everything."""
     return figures.count_all()

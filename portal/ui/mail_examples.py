@@ -26,6 +26,17 @@ _NOTICE: Final = {
 }
 _PERSON: Final = SimpleNamespace(name="Ada Lovelace", email="ada@example.com", language="")
 _COMPANY: Final = SimpleNamespace(name="Analytical Engines", slug="analytical-engines")
+_OTHER: Final = SimpleNamespace(name="Grace Hopper", email="grace@example.com")
+_TEAM: Final = {"company": _COMPANY, "by": _OTHER, "member": _OTHER, "role": "Developer", "address": _LINK}
+_LEAK: Final = {
+    "kind": "key", "get_kind_display": "Key", "subject_name": "Sales assistant", "hint": "lk_live_8RkTq2XvBn4d_…",
+    "company": _COMPANY, "source": "github", "outcome": "revoked",
+    "url": "https://github.example.com/acme/settings/blob/main/settings.json",
+}  # fmt: skip
+_REVIEW: Final = {
+    "review": SimpleNamespace(company=_COMPANY, month=_AT.date().replace(day=1)), "number": 12, "urgent": 3,
+    "reminding": False, "address": f"{_LINK}reviews/8RkTq2XvBn4d/",
+}  # fmt: skip
 _KEY: Final = SimpleNamespace(
     name="Sales assistant",
     hint="lk_live_8RkTq2XvBn4d_…",
@@ -82,6 +93,38 @@ EXAMPLES: Final[dict[str, dict[str, dict[str, Any]]]] = {
         kind: {"key": _KEY, "kind": kind, "address": f"{_LINK}keys/8RkTq2XvBn4d/"}
         for kind in ("14d", "3d", "0d", "overlap")
     },
+    "audit/mail/fault": {
+        name: {"name": name, "fault": "event 42 was changed", "platform": name == "platform", "page": f"{_LINK}audit/"}
+        for name in ("8RkTq2XvBn4d", "platform")
+    },
+    "companies/mail/company_closed": {"": _TEAM | {"until": _AT + timedelta(days=14)}},
+    "companies/mail/company_reopened": {"": _TEAM},
+    "companies/mail/export_ready": {"": _TEAM | {"expires_at": _AT + timedelta(days=7)}},
+    "companies/mail/handed_over": {"": _TEAM | {"giver": SimpleNamespace(name="Charles Babbage")}},
+    "companies/mail/imported": {"new": _TEAM | {"new": True}, "known": _TEAM | {"new": False}},
+    "companies/mail/invitation": {
+        "": _TEAM | {"inviter": _OTHER, "expires_at": _AT + timedelta(days=7), "person": None},
+    },
+    "companies/mail/invitation_accepted": {"": _TEAM},
+    "companies/mail/member_removed": {"": _TEAM},
+    "companies/mail/role_changed": {"": _TEAM},
+    "companies/mail/transferred": {"": _TEAM},
+    "incidents/mail/revoked": {
+        "": {
+            "told": SimpleNamespace(
+                company=_COMPANY, number=22, names=["Sales assistant", "Nightly report"], reason="Leaked"
+            ),
+            "more": 20, "address": f"{_LINK}keys/",
+        },
+    },
+    "leaks/mail/leaked": {
+        "revoked": {"leak": SimpleNamespace(**_LEAK), "address": f"{_LINK}keys/8RkTq2XvBn4d/"},
+        "told": {
+            "leak": SimpleNamespace(**_LEAK | {"outcome": "told", "source": "holder", "url": ""}),
+            "address": f"{_LINK}keys/8RkTq2XvBn4d/",
+        },
+    },
+    "reviews/mail/review": {"": _REVIEW, "reminding": _REVIEW | {"reminding": True}},
     "webhooks/mail/disabled": {
         "failing": {"endpoint": _ENDPOINT, "company": _COMPANY, "link": f"{_LINK}webhooks/w1/"},
         "gone": {

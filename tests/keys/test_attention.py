@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from keys import services
-from keys.attention import CONCERNS, concerned, findings
+from keys.attention import CONCERNS, concerned, standing
 from keys.models import Key
 from keys.usage.models import UsageDay
 from portal.audit.actors import SYSTEM
@@ -47,28 +47,28 @@ def keys(company, server, owner):
 def test_each_concern_finds_its_key_and_no_other(company, keys):
     for concern in CONCERNS:
         assert [key.name for key in concerned(company, company.keys.all(), concern.slug)] == [concern.slug]
-    assert [(finding.concern.slug, finding.count) for finding in findings(company)] == [
+    assert [(finding.concern.slug, finding.count) for finding in standing(company).findings] == [
         (concern.slug, 1) for concern in CONCERNS
     ]
 
 
 def test_two_queries_are_enough(company, keys, django_assert_num_queries):
     with django_assert_num_queries(2):
-        findings(company)
+        standing(company)
 
 
 def test_keys_that_are_over_need_nothing(company, keys):
     services.revoke_keys(key_ids=[key.pk for key in keys.values()], reason="over", actor=SYSTEM)
-    assert findings(company) == []
+    assert standing(company).findings == []
 
 
 def test_a_key_of_today_may_wait_for_its_client(company, server, owner):
     factories.make_key(company, server, owner)
-    assert findings(company) == []
+    assert standing(company).findings == []
 
 
 def test_another_companys_refusals_are_none_of_ours(company, keys, other_company):
-    assert findings(other_company) == []
+    assert standing(other_company).findings == []
 
 
 def test_the_overview_links_each_to_the_list_that_shows_it(owner_client, company, keys):

@@ -303,7 +303,7 @@ def test_the_page_costs_few_queries_however_much_failed(staff_client, django_ass
     page(staff_client)
     for number in range(30):
         fail(review, f"id{number}")
-    with django_assert_max_num_queries(10):
+    with django_assert_max_num_queries(11):
         assert len(page(staff_client).context["failures"]) == 25
 
 

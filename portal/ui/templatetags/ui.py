@@ -226,12 +226,14 @@ def staff_nav(context: dict[str, Any]) -> dict[str, Any]:
 def company_switcher(context: dict[str, Any]) -> dict[str, Any]:
     """The company that the page belongs to, and the user's other ones to change to."""
     request = context["request"]
-    user = request.user
-    memberships = (
-        list(user.memberships.select_related("company").order_by("company__name")) if user.is_authenticated else []
-    )
-    companies = [membership.company for membership in memberships if membership.company.state != "closed"]
-    return {"company": getattr(request, "company", None), "companies": companies}
+    if not hasattr(request, "own_companies"):  # the sidebar and the menu of a narrow page ask for the same
+        user = request.user
+        memberships = (
+            user.memberships.select_related("company").order_by("company__name") if user.is_authenticated else []
+        )
+        found = [membership.company for membership in memberships]
+        request.own_companies = [company for company in found if company.state != "closed"]
+    return {"company": getattr(request, "company", None), "companies": request.own_companies}
 
 
 # --- Boxes that hold other markup ---------------------------------------------------------------------------------
