@@ -37,7 +37,12 @@ class User(AbstractBaseUser, PermissionsMixin):
     email = models.EmailField(_("e-mail address"), unique=True)
     name = models.CharField(_("your name"), max_length=120)
     language = models.CharField(
-        _("language"), max_length=8, blank=True, help_text=_("Of pages and mails; empty: as the browser asks.")
+        _("language"),
+        max_length=8,
+        blank=True,
+        default="",
+        db_default="",  # the release before does not name this column
+        help_text=_("Of pages and mails; empty: as the browser asks."),
     )
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField(default=False, help_text=_("Works for the operator; may open /staff/."))

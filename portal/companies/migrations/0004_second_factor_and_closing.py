@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='company',
             name='require_second_factor',
-            field=models.BooleanField(default=False, help_text='Members without a second factor have to set one up before they see its pages.'),
+            field=models.BooleanField(db_default=False, default=False, help_text='Members without a second factor have to set one up before they see its pages.'),
         ),
         migrations.AddIndex(
             model_name='company',
