@@ -1,7 +1,7 @@
 """Break the code on purpose, one small thing at a time, and see whether a test notices: `make mutation`.
 
-mutmut was tried first: it runs the suite's start (Django, the database's migrations: half a minute) for each mutant.
-This driver is a pytest plugin instead. It runs the chosen tests once, which makes the database, and then forks for each
+Starting Django and migrating a database takes half a minute, too long to do it for each mutant. So this driver is a
+pytest plugin. It runs the chosen tests once, which makes the database, and then forks for each
 mutant: the child puts the mutated body into the very function object that everybody imported already, and runs the
 tests until one fails. A mutant costs the tests that it runs and nothing else.
 

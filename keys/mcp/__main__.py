@@ -22,6 +22,7 @@ def main() -> int:
     if find_spec("latchkey") is None:  # a checkout: the wheel's source lies beside this package
         sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "verifier"))
     from keys.mcp.app import create_app
+    from keys.mcp.patience import PatientProtocol
 
     try:
         config = Config.from_environment(os.environ)
@@ -34,6 +35,7 @@ def main() -> int:
         create_app(config),
         host=config.host,
         port=config.port,
+        http=PatientProtocol,
         log_config=logs.configuration(config.log_level, config.production),
         access_log=False,
         server_header=False,

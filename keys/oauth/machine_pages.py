@@ -36,6 +36,7 @@ KEY_PROBLEMS = {
 class MachineForm(CreateKeyForm):
     """As for a key, and how the program proves who it is."""
 
+    labels = None  # type: ignore[assignment]
     allowed_ips = None  # type: ignore[assignment]
     per_minute = None  # type: ignore[assignment]
     per_month = None  # type: ignore[assignment]

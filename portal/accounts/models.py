@@ -41,7 +41,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         max_length=8,
         blank=True,
         default="",
-        db_default="",
+        db_default="",  # the release before does not name this column
         help_text=_("Of pages and mails; empty: as the browser asks."),
     )
     is_active = models.BooleanField(default=True)

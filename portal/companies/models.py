@@ -61,7 +61,7 @@ class Company(models.Model):
     finalised_at = models.DateTimeField(null=True, blank=True, editable=False)
     require_second_factor = models.BooleanField(
         default=False,
-        db_default=False,
+        db_default=False,  # the release before does not name this column
         help_text=_("Members without a second factor have to set one up before they see its pages."),
     )
     members = models.ManyToManyField(settings.AUTH_USER_MODEL, through="Membership", related_name="companies")

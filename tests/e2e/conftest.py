@@ -95,7 +95,8 @@ class Stack:
         """Start the web process."""
         port = self.environment["PORT"]
         command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", port]
-        command += ["--workers", "1", "--blocking-threads", "1", "portal.wsgi:application"]
+        command += ["--workers", "1", "--blocking-threads", "1", "--no-ws", "--http", "1"]
+        command += ["--http1-header-read-timeout", "10000", "portal.wsgi:application"]
         self.start("web", f"{self.portal}/healthz/live", command)
 
     def start_mcp(self) -> None:

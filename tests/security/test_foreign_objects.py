@@ -9,22 +9,26 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import date, timedelta
 from itertools import product
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.urls import get_resolver
+from django.utils import timezone
 
 from keys import management
 from keys.api import throttling
 from keys.limits import limiter
 from keys.models import ManagementScope
 from keys.oauth.models import Connection
+from keys.reviews.models import Review
 from keys.webhooks.endpoints import create_endpoint
 from keys.webhooks.models import Delivery, Event
 from portal.audit.actors import SYSTEM, Actor
 from portal.audit.models import AuditEvent
+from portal.companies.models import CompanyExport, Invitation
 from portal.companies.roles import Role
 from tests import factories
 from tests.keys.oauth.driving import Agent, register
@@ -51,6 +55,10 @@ ROOMS = {
     "connect/": "asks which of one's own companies",
     "companies/new/": "makes one",
     "home/": "one's own companies",
+    "docs/": "the help pages: the same for everyone",
+    "language/": "a cookie, and a choice of one's own account",
+    "leaked/": "a key that whoever found it holds: tests/keys/leaks",
+    "invitation/": "an invitation's own link, its text the right: tests/portal/test_invitations.py",
     "theme/": "a cookie",
     "mailbox/": "development runs only",
     "styleguide/": "development runs only",
@@ -75,13 +83,19 @@ def foreign(server) -> dict[str, str]:
     connection = Connection.objects.create(
         company=company, server=server, user=zoe, client_name="Zanzibar client", scopes=["tools:*"]
     )
+    invitation = Invitation.objects.create(
+        company=company, email="new@zanzibar.example", role=Role.VIEWER, digest="0" * 64, invited_by=zoe,
+        expires_at=timezone.now() + timedelta(days=7),
+    )  # fmt: skip
     factor = zoe.authenticator_set.create(type="webauthn", data={"name": "Zanzibar passkey"})
     return {
         "slug": company.slug, "company_id": company.pk, "key_id": key.pk, "endpoint_id": endpoint.pk,
         "delivery_id": delivery.pk, "server_id": own.pk, "credential_id": credential.pk,
         "token_id": management_token.pk, "connection_id": connection.pk, "user_id": str(zoe.pk),
         "membership_id": str(company.memberships.get().pk), "file_format": "csv", "pk": str(factor.pk),
-        "event_id": event.pk, "invitation_id": MISSING, "incident_id": MISSING, "key_text": token.text,
+        "event_id": event.pk, "invitation_id": invitation.pk, "incident_id": MISSING, "key_text": token.text,
+        "review_id": Review.objects.create(company=company, month=date(2026, 7, 1), note="Zanzibar").pk,
+        "export_id": CompanyExport.objects.create(company=company, requested_by=zoe).pk,
     }  # fmt: skip
 
 
@@ -133,12 +147,14 @@ def test_every_address_belongs_to_a_room_that_this_walk_knows():
 @pytest.mark.parametrize("role", Role.values)
 def test_a_page_of_another_company_is_as_one_that_does_not_exist(role: str, people, company, foreign):
     before, browser = (state(), people[role])
-    for route, ask in product(COMPANY, (browser.get, browser.post)):
-        nothing = missing(foreign)
-        theirs = told(ask(address(route, foreign)), foreign, nothing)
-        none = told(ask(address(route, nothing)), foreign, nothing)
-        assert theirs == none, route
-        assert theirs[0] in {404, 405}, route
+    nothing = missing(foreign)
+    for ask in (browser.get, browser.post):
+        for route in COMPANY:
+            theirs = told(ask(address(route, foreign)), foreign, nothing)
+            if theirs[0] == 405:  # whoever asks
+                continue
+            assert theirs[0] == 404, route
+            assert theirs == told(ask(address(route, nothing)), foreign, nothing), route
     assert state() == before
 
 
@@ -179,10 +195,10 @@ def test_every_form_refuses_ids_of_another_company(role: str, people, company, s
     )
     fields = {name: foreign.get(f"{name}_id", foreign["key_id"]) for name in names}
     for route in (route for route in COMPANY if not re.search(r":\w+_id>", route)):
-        for query in ("", "?" + "&".join(f"{name}={value}" for name, value in fields.items())):
-            where = address(route, {"slug": company.slug, "file_format": "csv"}) + query
-            told(browser.get(where))
-            told(browser.post(where, {"name": "Mine", "scopes": ["tools:*"], "lifetime": "90"} | fields))
+        query = "?" + "&".join(f"{name}={value}" for name, value in fields.items())
+        where = address(route, {"slug": company.slug, "file_format": "csv"}) + query
+        told(browser.get(where))
+        told(browser.post(where, {"name": "Mine", "scopes": ["tools:*"], "lifetime": "90"} | fields))
     assert foreign_rows(foreign) == before
 
 
@@ -217,31 +233,41 @@ def tokens(company, server, people) -> dict[str, str]:
     return found
 
 
+BODIES: list[dict[str, Any]] = [
+    {}, {"reason": "theirs", "name": "Mine", "scopes": ["tools:read"], "overlap_seconds": 0}
+]  # fmt: skip
 HOLDERS = [f"token of {role}" for role in Role.values] + ["key", "credential", "access token", "nothing"]
 
 
 @pytest.mark.parametrize("holder", HOLDERS)
-def test_an_api_operation_on_an_object_of_another_company_is_as_on_one_that_does_not_exist(holder, tokens, foreign):
+def test_an_api_operation_on_an_object_of_another_company_is_as_on_one_that_does_not_exist(
+    client, holder, tokens, foreign
+):
     before, rows = foreign_rows(foreign), 0
     headers = {"Authorization": f"Bearer {tokens[holder]}"} if tokens[holder] else {}
     nothing = missing(foreign)
     for route, method in product((route for route in API if ":" in route), METHODS):
-        throttling.forget()
-        limiter().clear()
-        for body in ({}, {"reason": "theirs", "name": "Mine", "scopes": ["tools:read"], "overlap_seconds": 0}):
-            theirs, none = (
-                told(ask_api(method, address(route, named), body, headers), foreign, nothing)
-                for named in (foreign, nothing)
-            )
+        for body in BODIES[: 1 if method == "get" else 2]:
+            answers = []
+            for named in (foreign, nothing):
+                throttling.forget()
+                limiter().clear()
+                response = ask_api(client, method, address(route, named), body, headers)
+                if response.status_code == 405:
+                    break
+                answers.append(told(response, foreign, nothing))
+            if not answers:  # no such operation
+                break
+            theirs, none = answers
             assert theirs == none, (method, route)
-            assert theirs[0] in {400, 401, 403, 404, 405}, (method, route, theirs)
+            assert theirs[0] in {400, 401, 403, 404}, (method, route, theirs)
             rows += 1
-    assert rows > 40
+    assert rows > 10
     assert foreign_rows(foreign) == before
 
 
 @pytest.mark.parametrize("holder", HOLDERS)
-def test_no_api_operation_shows_or_changes_anything_of_another_company(holder, tokens, foreign, server):
+def test_no_api_operation_shows_or_changes_anything_of_another_company(client, holder, tokens, foreign, server):
     """Those that take no id in the address, with ids of the other company in query and body."""
     before = foreign_rows(foreign)
     headers = {"Authorization": f"Bearer {tokens[holder]}"} if tokens[holder] else {}
@@ -255,10 +281,12 @@ def test_no_api_operation_shows_or_changes_anything_of_another_company(holder, t
         {"key": foreign["key_text"]} if holder == "credential" else {},
     ]
     for route, method in product((route for route in API if ":" not in route), METHODS):
-        for body, asked in product(bodies, ("", "?" + query)):
+        for body in bodies[: 1 if method == "get" else None]:
             throttling.forget()
             limiter().clear()
-            response = ask_api(method, "/" + route + asked, body, headers)
+            response = ask_api(client, method, f"/{route}?{query}", body, headers)
+            if response.status_code == 405:
+                break
             assert response.status_code < 500, (method, route)
             content = response.content.replace(b"zanzibar-server", b"")  # a name that was sent may be said back
             assert MARK not in content.lower(), (method, route, content[:300])
@@ -291,8 +319,8 @@ def test_introspection_tells_another_companys_server_nothing(tokens, foreign):
     assert json.loads(answer.content) == {"active": False}
 
 
-def ask_api(method: str, where: str, body: dict[str, Any], headers: dict[str, str]) -> Any:
-    ask = getattr(Client(), method)
+def ask_api(client: Client, method: str, where: str, body: dict[str, Any], headers: dict[str, str]) -> Any:
+    ask = getattr(client, method)
     return ask(where, headers=headers) if method == "get" else ask(
         where, json.dumps(body), content_type="application/json", headers=headers
     )  # fmt: skip
