@@ -74,7 +74,7 @@ class VerifyHandler(MachineHandler):
         headers = list(response.headers._store.values())  # items(), five times as fast
         start_response(f"{response.status_code} {response.reason_phrase}", headers)
         connection.close_if_unusable_or_obsolete()
-        return (response.content,)
+        return response
 
 
 machines = MachineHandler()
@@ -87,13 +87,13 @@ def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]
     Each is counted with the time that it took.
     """
     path = environ.get("PATH_INFO", "")
+    kind, handler = "page", pages
     if path == VERIFY and environ["REQUEST_METHOD"] == "POST":
         kind, handler = "verify", verify
     elif path.startswith("/api/v1/"):
         kind, handler = "api", machines
-    else:
-        kind, handler = "page", pages
     began = time.perf_counter()
-    response = handler(environ, start_response)
+    response: HttpResponse = handler(environ, start_response)
     metrics.observe("latchkey_request_seconds", time.perf_counter() - began, kind, str(response.status_code))
-    return response
+    # Closing a response sends signals; that of `verify` has nothing to close.
+    return (response.content,) if handler is verify else response
