@@ -292,7 +292,7 @@ class ManagementToken(Credential):
 
 
 class IdempotentRequest(models.Model):
-    """A creation that a management token asked for with an `Idempotency-Key`: asked again, nothing new is made."""
+    """What a management token made with an `Idempotency-Key`: asked for again, nothing new is made."""
 
     token = models.ForeignKey(ManagementToken, on_delete=models.CASCADE, related_name="+")
     idempotency_key = models.CharField(max_length=128)
