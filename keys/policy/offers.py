@@ -36,4 +36,5 @@ def offer(form: forms.Form, policy: KeyPolicy, *, never: str) -> None:
     lifetime.initial = wanted
     if longest is not None:
         lifetime.help_text = _("Keys of this company live %(words)s at most.") % {"words": days_words(longest)}
-    form.fields["allowed_ips"].initial = policy.allowed_ips
+    if "allowed_ips" in form.fields:  # a machine that is connected has no addresses of its own
+        form.fields["allowed_ips"].initial = policy.allowed_ips

@@ -152,8 +152,8 @@ class KeyView(OneKeyView):
 
     @extend_schema(
         operation_id="update_key",
-        description="Changes name, scopes, allow list, limits or labels. With `If-Match` only if nobody changed it meanwhile "
-        "(412).",
+        description="Changes name, scopes, allow list, limits or labels. With `If-Match` only if nobody changed it "
+        "meanwhile (412).",
         parameters=[OpenApiParameter("If-Match", str, OpenApiParameter.HEADER)],
         request=ChangedKeySerializer,
         responses={200: KeySerializer, **_WITH_MISSING, 412: PROBLEMS[400]},

@@ -51,8 +51,8 @@ class ServersView(ManagementView):
 
     @extend_schema(
         operation_id="register_server",
-        description="Registers an MCP server for the company alone. Send an `Idempotency-Key`: asked again with it, the "
-        "first server comes back with status 200.",
+        description="Registers an MCP server for the company alone. Send an `Idempotency-Key`: asked again with it, "
+        "the first server comes back with status 200.",
         parameters=[IDEMPOTENCY_KEY],
         request=NewServerSerializer,
         responses={201: ServerSerializer, 200: ServerSerializer, **_WITH_MISSING, 409: PROBLEMS[400]},
@@ -123,8 +123,9 @@ class CredentialsView(OwnServerView):
 
     @extend_schema(
         operation_id="create_credential",
-        description="Makes a credential with which the server calls the verify API; `value` is shown this once. Send an "
-        "`Idempotency-Key`: asked again with it, the first credential comes back with status 200 and without its value.",
+        description="Makes a credential with which the server calls the verify API; `value` is shown this once. Send "
+        "an `Idempotency-Key`: asked again with it, the first credential comes back with status 200 and without its "
+        "value.",
         parameters=[IDEMPOTENCY_KEY],
         request=NewCredentialSerializer,
         responses={201: CredentialSerializer, 200: CredentialSerializer, **_WITH_MISSING, 409: PROBLEMS[400]},
