@@ -95,14 +95,14 @@ def concerned(company: Company, keys: QuerySet[Key], slug: str, *, now: datetime
 
 
 def findings(company: Company, *, now: datetime | None = None) -> list[Finding]:
-    """What needs attention, with numbers; nothing that is well. Two queries."""
+    """What needs attention, with numbers; nothing that is well. One query."""
     now = now or timezone.now()
     conditions = _conditions(now)
     usable: Any = company.keys.order_by()
+    conditions["refused"] = Q(pk__in=_refused_often(company, now))
     counts = usable.usable(now).aggregate(
         **{slug.replace("-", "_"): Count("pk", filter=condition) for slug, condition in conditions.items()}
     )
-    counts["refused"] = concerned(company, company.keys.order_by(), "refused", now=now).count()
     found = [Finding(concern, counts[concern.slug.replace("-", "_")]) for concern in CONCERNS]
     return [finding for finding in found if finding.count]
 

@@ -23,6 +23,7 @@ from portal.billing.selectors import current_card
 from portal.checklist import checklist
 from portal.companies.access import CompanyRequest, company_page
 from portal.companies.models import CompanyState
+from portal.counting import counts
 
 RECENT = 6
 FIRST_CALL = "first-call"  # the part of the page that asks for itself until the first call has come
@@ -40,6 +41,13 @@ def overview(request: CompanyRequest, slug: str) -> HttpResponse:
     company, membership = request.company, request.membership
     keys = cast(CredentialQuerySet, company_keys(company))
     card = current_card(company)
+    numbers = counts(
+        {
+            "active_keys": keys.in_state(CredentialState.ACTIVE),
+            "rotating_keys": keys.in_state(CredentialState.ROTATING),
+            "members": company.memberships.all(),
+        }
+    )
     events = company_events(company)[:RECENT] if membership.may("audit:view") else []
     return render(
         request,
@@ -47,10 +55,7 @@ def overview(request: CompanyRequest, slug: str) -> HttpResponse:
         {
             **waiting,
             "suspended": company.state == CompanyState.SUSPENDED,
-            "active_keys": keys.in_state(CredentialState.ACTIVE).count(),
-            "rotating_keys": keys.in_state(CredentialState.ROTATING).count(),
-            "connections": company_connections(company).usable().count(),
-            "members": company.memberships.count(),
+            **numbers,
             "card": card,
             "brand": BRAND_NAMES.get(card.brand, "") if card else "",
             "use": glance(company, company_zone(company)),
@@ -64,11 +69,13 @@ def _waiting(request: CompanyRequest) -> dict[str, Any]:
     """The steps, which one is next, and the line that waits for the first call."""
     company = request.company
     call = company_call(company)
-    steps = checklist(request, call, company_connections(company).usable().exists())
+    connections = company_connections(company).usable().count()
+    steps = checklist(request, call, connections > 0)
     return {
         "steps": steps,
         "next_step": next((step for step in steps if not step.done), None),
         "is_waiting": company.is_active and steps[2].done and not call.is_over,
         "call": call,
+        "connections": connections,
         "address": reverse("company", kwargs={"slug": company.slug}),
     }

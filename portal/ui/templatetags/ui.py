@@ -227,10 +227,13 @@ def company_switcher(context: dict[str, Any]) -> dict[str, Any]:
     """The company that the page belongs to, and the user's other ones to change to."""
     request = context["request"]
     user = request.user
-    memberships = (
-        list(user.memberships.select_related("company").order_by("company__name")) if user.is_authenticated else []
-    )
-    companies = [membership.company for membership in memberships if membership.company.state != "closed"]
+    companies = getattr(request, "companies_to_switch_to", None)
+    if companies is None:
+        memberships = (
+            list(user.memberships.select_related("company").order_by("company__name")) if user.is_authenticated else []
+        )
+        companies = [membership.company for membership in memberships if membership.company.state != "closed"]
+        request.companies_to_switch_to = companies  # a page has two switchers: one for narrow screens
     return {"company": getattr(request, "company", None), "companies": companies}
 
 
