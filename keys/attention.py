@@ -104,16 +104,16 @@ class Standing:
 
 
 def standing(company: Company, *, now: datetime | None = None) -> Standing:
-    """How the keys of `company` stand. Two queries."""
+    """How the keys of `company` stand. One query."""
     now = now or timezone.now()
     conditions = _conditions(now)
     usable: Any = company.keys.order_by()
+    conditions["refused"] = Q(pk__in=_refused_often(company, now))
     counts = usable.usable(now).aggregate(
         active=Count("pk", filter=Q(overlap_ends_at__isnull=True)),
         rotating=Count("pk", filter=Q(overlap_ends_at__isnull=False)),
         **{slug.replace("-", "_"): Count("pk", filter=condition) for slug, condition in conditions.items()},
     )
-    counts["refused"] = concerned(company, company.keys.order_by(), "refused", now=now).count()
     found = [Finding(concern, counts[concern.slug.replace("-", "_")]) for concern in CONCERNS]
     return Standing(counts["active"], counts["rotating"], [finding for finding in found if finding.count])
 

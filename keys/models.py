@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from keys import labels
 from portal.companies.models import Company
 from portal.ids import new_id
+from portal.prefixes import Folded
 
 if TYPE_CHECKING:
     from portal.accounts.models import User
@@ -223,6 +224,7 @@ class Key(Credential):
             models.Index(fields=["user", "-created_at"], name="key_user_latest"),
             models.Index(fields=["server", "-created_at"], name="key_server_latest"),
             models.Index(fields=["-created_at", "id"], name="key_latest"),
+            models.Index(Folded("name"), name="key_name_begins"),
             models.Index(fields=["expires_at"], name="key_expiring", condition=Q(revoked_at__isnull=True)),
             # Partial: with the rows that are not revoked in it, SQLite would choose it for "not revoked".
             models.Index(fields=["revoked_at"], name="key_revoked", condition=Q(revoked_at__isnull=False)),
@@ -292,7 +294,7 @@ class ManagementToken(Credential):
 
 
 class IdempotentRequest(models.Model):
-    """A creation that a management token asked for with an `Idempotency-Key`: asked again, nothing new is made."""
+    """What a management token made with an `Idempotency-Key`: asked for again, nothing new is made."""
 
     token = models.ForeignKey(ManagementToken, on_delete=models.CASCADE, related_name="+")
     idempotency_key = models.CharField(max_length=128)

@@ -13,7 +13,6 @@ from keys.models import CredentialQuerySet
 from keys.selectors import company_keys
 from keys.trying.first_call import FirstCall
 from portal.companies.access import CompanyRequest
-from portal.companies.models import Company
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +30,11 @@ def checklist(request: CompanyRequest, call: FirstCall, has_connection: bool) ->
     """The steps; each links to its page where the member may take it. A connection is as good as a key."""
     company, membership = request.company, request.membership
     address = {"slug": company.slug}
-    has_key = company_keys(company).exists()
+    first = cast(CredentialQuerySet, company_keys(company)).usable().first()
+    page = reverse("keys:detail", kwargs={"slug": company.slug, "key_id": first.pk}) if first else ""
+    has_key = first is not None or company_keys(company).exists()
     make = reverse("keys:new", kwargs=address) if company.is_active and membership.may("key:create") else ""
     connected = call.is_connected or has_connection
-    first_key = _first_key(company) if has_key else ""
     return [
         Step(_("Create the company"), _("It is yours: invite others when you like."), done=True),
         Step(
@@ -55,19 +55,14 @@ def checklist(request: CompanyRequest, call: FirstCall, has_connection: bool) ->
             _("Connect an AI client"),
             _("Paste the settings that the key's page shows into your AI client, and start it."),
             connected,
-            first_key,
+            page,
             _("Show the settings"),
         ),
         Step(
             _("Make the first call"),
             _("Ask your AI for “a company list”: it calls the MCP server with your key."),
             call.has_called,
-            first_key and f"{first_key}#test",
+            f"{page}#test" if page else "",
             _("Test the key"),
         ),
     ]
-
-
-def _first_key(company: Company) -> str:
-    key = cast(CredentialQuerySet, company_keys(company)).usable().first()
-    return reverse("keys:detail", kwargs={"slug": company.slug, "key_id": key.pk}) if key else ""

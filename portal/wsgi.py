@@ -87,15 +87,13 @@ def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]
     Each is counted with the time that it took.
     """
     path = environ.get("PATH_INFO", "")
+    kind, handler = "page", pages
     if path == VERIFY:
         kind, handler = "verify", verify if environ["REQUEST_METHOD"] == "POST" else machines
     elif path.startswith("/api/v1/"):
         kind, handler = "api", machines
-    else:
-        kind, handler = "page", pages
     began = time.perf_counter()
-    response = handler(environ, start_response)
+    response: HttpResponse = handler(environ, start_response)
     metrics.observe("latchkey_request_seconds", time.perf_counter() - began, kind, str(response.status_code))
-    if handler is verify:
-        return (response.content,)  # a response iterates over itself more slowly
-    return response
+    # Closing a response sends signals; that of `verify` has nothing to close.
+    return (response.content,) if handler is verify else response

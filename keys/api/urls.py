@@ -17,6 +17,7 @@ urlpatterns = [
     path("keys", keys.KeysView.as_view(), name="manage-keys"),
     path("keys/<str:key_id>", keys.KeyView.as_view(), name="manage-key"),
     path("keys/<str:key_id>/rotate", keys.RotateKeyView.as_view(), name="manage-key-rotate"),
+    path("keys/<str:key_id>/end-overlap", keys.EndOverlapView.as_view(), name="manage-key-end-overlap"),
     path("keys/<str:key_id>/revoke", keys.RevokeKeyView.as_view(), name="manage-key-revoke"),
     path("servers", servers.ServersView.as_view(), name="manage-servers"),
     path("servers/<str:server_id>", servers.ServerView.as_view(), name="manage-server"),

@@ -111,7 +111,7 @@ def export(request: CompanyRequest, slug: str, review_id: str) -> HttpResponseBa
 @require_safe
 def staff_reviews(request: HttpRequest) -> HttpResponseBase:
     """How many reviews are open, by month, and which for the longest."""
-    waiting = Review.objects.filter(approved_at=None).select_related("company").defer("rows")
+    waiting = Review.objects.filter(approved_at=None).prefetch_related("company").defer("rows")
     page = paginate(waiting, order=("created_at", "id"), size=50, cursor=request.GET.get("cursor", ""))
     return render(request, "reviews/staff.html", {"months": selectors.open_counts(), "page": page})
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from portal.ids import new_id
+from portal.prefixes import Folded
 
 
 class UserManager(BaseUserManager["User"]):
@@ -56,6 +57,11 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     class Meta:
         constraints = [models.UniqueConstraint(Lower("email"), name="user_email_unique_in_any_case")]
+        indexes = [
+            models.Index(Folded("email"), name="user_email_begins"),
+            models.Index(Folded("name"), name="user_name_begins"),
+            models.Index(fields=["name", "id"], name="user_by_name"),
+        ]
 
     def __str__(self) -> str:
         return self.name or self.email

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from portal.companies.roles import Role, may_in
 from portal.ids import new_id
+from portal.prefixes import Folded
 
 
 class Currency(models.TextChoices):
@@ -70,8 +71,9 @@ class Company(models.Model):
         verbose_name_plural = "companies"
         ordering = ["name"]
         indexes = [
-            models.Index(fields=["state", "created_at"], name="company_state_created"),
-            models.Index(fields=["name"], name="company_name"),
+            models.Index(fields=["state", "-created_at", "id"], name="company_state_latest"),
+            models.Index(fields=["name", "id"], name="company_by_name"),
+            models.Index(Folded("name"), name="company_name_begins"),
             models.Index(fields=["-created_at", "id"], name="company_latest"),
             models.Index(
                 fields=["closed_at"],

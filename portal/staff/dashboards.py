@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -20,6 +21,7 @@ from keys.oauth.models import Connection, ConnectionState
 from keys.verdicts import MEANINGS, Code
 from keys.webhooks.models import Endpoint
 from portal.companies.models import Company
+from portal.counting import counts
 from portal.staff.figures import figure
 from portal.staff.models import Figure
 
@@ -56,9 +58,9 @@ class Verdicts:
         return sum(number for _label, number in self.refused)
 
 
-def verdicts() -> Verdicts | None:
-    """The counted verdicts; None before the worker counted. One query."""
-    row = figure("verdicts")
+def verdicts(kept: Mapping[str, Figure] | None = None) -> Verdicts | None:
+    """The counted verdicts; None before the worker counted. `kept`: all figures, if they are at hand."""
+    row = _figure("verdicts", kept)
     if row is None:
         return None
     hours = {datetime.fromisoformat(hour): codes for hour, codes in row.value["hours"].items()}
@@ -79,9 +81,9 @@ def verdicts() -> Verdicts | None:
     )
 
 
-def most_refused() -> list[tuple[Key, int]]:
-    """The keys that were refused most today, with how often: two queries."""
-    row = figure("refused")
+def most_refused(kept: Mapping[str, Figure] | None = None) -> list[tuple[Key, int]]:
+    """The keys that were refused most today, with how often."""
+    row = _figure("refused", kept)
     numbers = {key_id: number for key_id, _company, number in row.value} if row else {}
     keys = Key.objects.select_related("company", "server", "user").defer("digest").in_bulk(list(numbers))
     return [(keys[key_id], number) for key_id, number in numbers.items() if key_id in keys]
@@ -98,9 +100,9 @@ class Risk:
     rule: str
 
 
-def risks() -> tuple[list[Risk], Figure | None]:
-    """The risks that there are, and when they were counted: two queries."""
-    row = figure("risks")
+def risks(kept: Mapping[str, Figure] | None = None) -> tuple[list[Risk], Figure | None]:
+    """The risks that there are, and when they were counted."""
+    row = _figure("risks", kept)
     if row is None:
         return [], None
     wanted = [key_id for found in row.value.values() for key_id in found["keys"][:3]]
@@ -115,14 +117,19 @@ def risks() -> tuple[list[Risk], Figure | None]:
 
 
 def connection_totals() -> dict[str, int]:
-    """Connections by state, counted at most once a minute: three queries."""
+    """Connections by state, counted at most once a minute: one query."""
 
     def count() -> dict[str, int]:
         now = timezone.now()
-        total = Connection.objects.count()
-        revoked = Connection.objects.filter(revoked_at__isnull=False).count()
-        expired = Connection.objects.filter(revoked_at=None, expires_at__lte=now).count()
-        active = total - revoked - expired
+        numbers = counts(
+            {
+                "total": Connection.objects.all(),
+                "revoked": Connection.objects.filter(revoked_at__isnull=False),
+                "expired": Connection.objects.filter(revoked_at=None, expires_at__lte=now),
+            }
+        )
+        revoked, expired = numbers["revoked"], numbers["expired"]
+        active = numbers["total"] - revoked - expired
         return {ConnectionState.ACTIVE: active, ConnectionState.EXPIRED: expired, ConnectionState.REVOKED: revoked}
 
     return _kept("connections", count)
@@ -183,14 +190,19 @@ class Webhooks:
 
 
 def webhooks() -> Webhooks:
-    """Endpoints whose receivers do not answer, counted at most once a minute: three queries."""
+    """Endpoints whose receivers do not answer, counted at most once a minute: two queries."""
 
     def count() -> Webhooks:
         failing = Endpoint.objects.filter(disabled_at=None, failing_since__isnull=False)
         worst = failing.select_related("company").defer("secret").order_by("failing_since")[:5]
-        return Webhooks(failing.count(), Endpoint.objects.filter(disabled_at__isnull=False).count(), list(worst))
+        numbers = counts({"failing": failing, "off": Endpoint.objects.filter(disabled_at__isnull=False)})
+        return Webhooks(numbers["failing"], numbers["off"], list(worst))
 
     return _kept("webhooks", count)
+
+
+def _figure(name: str, kept: Mapping[str, Figure] | None) -> Figure | None:
+    return figure(name) if kept is None else kept.get(name)
 
 
 def _kept(name: str, count: Any) -> Any:

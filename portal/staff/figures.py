@@ -42,6 +42,11 @@ def figure(name: str) -> Figure | None:
     return Figure.objects.filter(pk=name).first()
 
 
+def all_figures() -> dict[str, Figure]:
+    """All that were counted, by name: one query. There are a handful."""
+    return {row.name: row for row in Figure.objects.all()}
+
+
 def _verdicts(now: datetime, old: Any) -> Any:
     """Verdicts of the last HOURS hours: {"hours": {hour: {code: count}}, "whole_at": when all of them were counted}.
 

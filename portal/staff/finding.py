@@ -26,6 +26,8 @@ from portal.addresses import normalize_address
 from portal.audit.models import AuditEvent
 from portal.companies.models import Company
 from portal.incidents.models import Incident
+from portal.prefixes import begins
+from portal.staff.selectors import companies_by, people_by
 
 SHOWN: Final = 10
 LATEST_EVENTS: Final = 200_000  # request ids are looked for in so many of the latest events: they have no index
@@ -157,15 +159,15 @@ def search(text: str) -> Found:
     if address := normalize_address(text):
         return _seen_from(address)
     if "@" in text:
-        people = list(User.objects.filter(email__istartswith=text.lower()).order_by("email")[:SHOWN])
+        people = list(User.objects.filter(begins("email", text)).order_by("email")[:SHOWN])
         return Found(people=people, keys=_keys(Q(user__in=people)) if people else [],
                      connections=_connections(Q(user__in=people)) if people else [])  # fmt: skip
     events = _request(text) if _REQUEST_ID(text) else []
     return Found(
-        companies=list(Company.objects.filter(Q(name__icontains=text) | Q(slug=text.lower())).order_by("name")[:SHOWN]),
-        people=list(User.objects.filter(name__icontains=text).order_by("name")[:SHOWN]),
+        companies=list(Company.objects.filter(pk__in=companies_by(text)).order_by("name")[:SHOWN]),
+        people=list(User.objects.filter(pk__in=people_by(text)).order_by("name")[:SHOWN]),
         servers=list(McpServer.objects.filter(Q(name__icontains=text) | Q(url__icontains=text))[:SHOWN]),
-        keys=_keys(Q(name__istartswith=text)),
+        keys=_keys(Q(pk__in=Key.objects.order_by().filter(begins("name", text)).values("pk"))),
         connections=_connections(Q(client_name__istartswith=text)),
         incidents=list(Incident.objects.filter(title__icontains=text)[:SHOWN]),
         events=events,

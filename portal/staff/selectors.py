@@ -16,9 +16,10 @@ from keys.models import CredentialState, Key, McpServer, ServerCredential
 from keys.selectors import find_keys
 from portal.accounts.models import User
 from portal.companies.models import Company, CompanyState, Membership
+from portal.counting import counts
+from portal.prefixes import begins
 
 COUNTED = 10_000  # a count stops here: beyond it the exact number tells nobody anything
-MATCHES = 200  # companies and people that a search for keys follows
 _VISIBLE_PART = re.compile(r"lk_(?:live|test)_[0-9A-Za-z]{12}")
 
 # Sort → (columns with the primary key last, what must hold of the rows so that no column is null).
@@ -30,7 +31,7 @@ KEY_SORTS: Final[dict[str, tuple[tuple[str, ...], dict[str, Any]]]] = {
 }
 COMPANY_SORTS: Final[dict[str, tuple[str, ...]]] = {
     "newest": ("-created_at", "id"),
-    "oldest": ("created_at", "id"),
+    "oldest": ("created_at", "-id"),
     "name": ("name", "id"),
 }
 
@@ -47,41 +48,48 @@ class Totals:
 
 
 def totals() -> Totals:
-    """The figures of the dashboard, counted at most once a minute: six queries."""
+    """The figures of the dashboard, counted at most once a minute: two queries."""
     found: Totals | None = cache.get("staff:totals")
     if found is None:
         now = timezone.now()
         states = dict(Company.objects.order_by().values_list("state").annotate(Count("pk")))
-        keys = _key_totals(now)
-        servers = McpServer.objects.filter(archived_at=None).aggregate(
-            servers=Count("pk"), stopped=Count("pk", filter=Q(stopped_at__isnull=False))
+        here = McpServer.objects.filter(archived_at=None)
+        numbers = counts(
+            _keys_to_count(now) | {"servers": here, "stopped": here.filter(stopped_at__isnull=False)},
         )
         found = Totals(
             {state: states.get(state, 0) for state in CompanyState.values},
-            {state: keys[state] for state in CredentialState.values},
-            servers["servers"],
-            servers["stopped"],
+            _key_totals(numbers),
+            numbers["servers"],
+            numbers["stopped"],
             now,
         )
         cache.set("staff:totals", found, 60)
     return found
 
 
-def _key_totals(now: datetime) -> dict[str, int]:
-    """Keys by state, each count answered by an index alone; rotated keys are few enough to be looked at."""
+def _keys_to_count(now: datetime) -> dict[str, QuerySet[Any]]:
+    """What key totals are made of, each counted by an index alone; rotated keys are few enough to be looked at."""
     kept = Key.objects.filter(revoked_at=None)
-    rotated = (
-        kept.filter(_rotated())
-        .exclude(expires_at__lte=now)
-        .aggregate(
-            over=Count("pk", filter=Q(overlap_ends_at__lte=now)),
-            rotating=Count("pk", filter=Q(overlap_ends_at__gt=now)),
-        )
-    )
-    total, revoked = Key.objects.count(), Key.objects.filter(revoked_at__isnull=False).count()
-    expired = kept.filter(expires_at__lte=now).count() + rotated["over"]
-    active = total - revoked - expired - rotated["rotating"]
-    return {"active": active, "rotating": rotated["rotating"], "expired": expired, "revoked": revoked}
+    rotated = kept.filter(_rotated()).exclude(expires_at__lte=now)
+    return {
+        "total": Key.objects.all(),
+        "revoked": Key.objects.filter(revoked_at__isnull=False),
+        "expired": kept.filter(expires_at__lte=now),
+        "over": rotated.filter(overlap_ends_at__lte=now),
+        "rotating": rotated.filter(overlap_ends_at__gt=now),
+    }
+
+
+def _key_totals(numbers: dict[str, int]) -> dict[str, int]:
+    revoked, rotating, expired = numbers["revoked"], numbers["rotating"], numbers["expired"] + numbers["over"]
+    found = {
+        CredentialState.ACTIVE: numbers["total"] - revoked - expired - rotating,
+        CredentialState.ROTATING: rotating,
+        CredentialState.EXPIRED: expired,
+        CredentialState.REVOKED: revoked,
+    }
+    return {state: found[CredentialState(state)] for state in CredentialState.values}
 
 
 def _rotated() -> Q:
@@ -109,13 +117,15 @@ def _in_state(found: QuerySet[Key], state: str, now: datetime) -> QuerySet[Key]:
 
 
 def companies(*, query: str = "", state: str = "") -> QuerySet[Company]:
-    """Companies by name, slug, id or a member's address, each with `member_count` and `key_count` (in use)."""
+    """Companies whose name begins with `query`, or by slug, id or a member's address.
+
+    Each with `member_count` and `key_count` (in use).
+    """
     found = Company.objects.all()
     if state:
         found = found.filter(state=state)
     if query:
-        of_member = Membership.objects.filter(user__email=query.lower()).values("company")
-        found = found.filter(Q(name__icontains=query) | Q(slug__icontains=query) | Q(pk=query) | Q(pk__in=of_member))
+        found = found.filter(pk__in=companies_by(query))
     return found.annotate(
         member_count=_count(Membership.objects.filter(company=OuterRef("pk")), "company"),
         key_count=_count(Key.objects.usable().filter(company=OuterRef("pk")), "company"),
@@ -138,18 +148,41 @@ def keys(
     return found.select_related(None).prefetch_related("company", "server", "user").defer("digest")
 
 
+def companies_by(query: str) -> QuerySet[Any]:
+    """Ids of the companies that `query` may mean. Each part follows an index of its own, which an OR need not do."""
+    plain = Company.objects.order_by()
+    return (
+        plain.filter(begins("name", query))
+        .values("pk")
+        .union(
+            plain.filter(slug=query.lower()).values("pk"),
+            plain.filter(pk=query).values("pk"),
+            Membership.objects.filter(user__email=query.lower()).order_by().values("company"),
+        )
+    )
+
+
+def people_by(query: str) -> QuerySet[Any]:
+    """Ids of the people whose name or e-mail address begins with `query`, or whose id it is."""
+    plain = User.objects.order_by()
+    by_email = plain.filter(begins("email", query)).values("pk")
+    if "@" in query:
+        return by_email
+    return by_email.union(plain.filter(begins("name", query)).values("pk"), plain.filter(pk=query).values("pk"))
+
+
 def _matching_keys(query: str) -> QuerySet[Key]:
     if visible := _VISIBLE_PART.search(query):
         return find_keys(visible[0])
     if re.fullmatch(r"[0-9A-Za-z]{12}", query) and Key.objects.filter(pk=query).exists():
         return find_keys(query)
-    of_company = Company.objects.filter(Q(name__icontains=query) | Q(slug=query.lower()) | Q(pk=query))
-    of_user = User.objects.filter(Q(email__icontains=query) | Q(name__icontains=query) | Q(pk=query))
-    users = list(of_user.order_by().values_list("pk", flat=True)[:MATCHES])
+    plain = Key.objects.order_by()
+    of_people = plain.filter(user_id__in=people_by(query)).values("pk")
     if "@" in query:
-        return Key.objects.filter(user_id__in=users)
-    companies = list(of_company.order_by().values_list("pk", flat=True)[:MATCHES])
-    return Key.objects.filter(Q(company_id__in=companies) | Q(user_id__in=users) | Q(name__icontains=query))
+        return Key.objects.filter(pk__in=of_people)
+    of_companies = plain.filter(company_id__in=companies_by(query)).values("pk")
+    named = plain.filter(begins("name", query)).values("pk")
+    return Key.objects.filter(pk__in=named.union(of_people, of_companies))
 
 
 def key(key_id: str) -> Key | None:
@@ -162,11 +195,18 @@ def values_of(key: Key, most: int = 12) -> list[Key]:
     """The values before and after `key`, in the order they were made, with `key` itself: one query a step."""
     plain = Key.objects.defer("digest")
     found = [key]
-    while len(found) < most and (older := plain.filter(pk=found[0].replaces_id).first()):
+    while len(found) < most and found[0].replaces_id and (older := plain.filter(pk=found[0].replaces_id).first()):
         found.insert(0, older)
-    while len(found) < most and (newer := plain.filter(replaces=found[-1].pk).first()):
+    # The key's own page has read what replaces it.
+    while len(found) < most and (newer := _newer(found[-1], plain)):
         found.append(newer)
     return found if len(found) > 1 else []
+
+
+def _newer(key: Key, plain: QuerySet[Key]) -> Key | None:
+    if Key.replaced_by.is_cached(key):  # type: ignore[attr-defined]
+        return getattr(key, "replaced_by", None)
+    return plain.filter(replaces=key.pk).first()
 
 
 def keys_in_use(ids: list[str]) -> list[Key]:

@@ -52,8 +52,8 @@ def test_each_concern_finds_its_key_and_no_other(company, keys):
     ]
 
 
-def test_two_queries_are_enough(company, keys, django_assert_num_queries):
-    with django_assert_num_queries(2):
+def test_one_query_is_enough(company, keys, django_assert_num_queries):
+    with django_assert_num_queries(1):
         standing(company)
 
 

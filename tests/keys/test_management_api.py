@@ -124,7 +124,7 @@ def test_a_token_reaches_no_further_than_its_makers_role(call, company, colleagu
 
 def test_a_developers_token_manages_only_the_keys_that_act_for_them(call, company, colleague, key):
     text = make_token(company, colleague, ["keys:write", "keys:read"])[1].text
-    for path, body in (("rotate", {}), ("revoke", {"reason": "x"})):
+    for path, body in (("rotate", {}), ("end-overlap", None), ("revoke", {"reason": "x"})):
         call("POST", f"keys/{key.pk}/{path}", body, token=text, status=403)
     call("PATCH", f"keys/{key.pk}", {"name": "mine"}, token=text, status=403)
     key.refresh_from_db()
@@ -140,6 +140,7 @@ def test_another_companys_key_is_as_good_as_none(call, other_company, stranger, 
             ("GET", "", None),
             ("PATCH", "", {"name": "mine"}),
             ("POST", "/rotate", {}),
+            ("POST", "/end-overlap", None),
             ("POST", "/revoke", {"reason": "x"}),
         ):
             problem = call(method, f"keys/{identifier}{path}", body, status=404)
@@ -188,6 +189,57 @@ def test_the_same_idempotency_key_at_the_same_moment_makes_one_key(server, token
 
     assert sorted(at_once(*[create] * 4)) == [200, 200, 200, 201]
     assert Key.objects.count() == 1
+
+
+def test_a_rotation_sent_again_shows_the_new_key_without_its_value(call, key):
+    asked = {"overlap_seconds": 3600}
+    made = call("POST", f"keys/{key.pk}/rotate", asked, status=201, Idempotency_Key="nightly-1")
+    again = call("POST", f"keys/{key.pk}/rotate", asked, status=200, Idempotency_Key="nightly-1")
+    assert (again["id"], again["replaces"], again["value"]) == (made["id"], key.pk, None)
+    assert call.response["Idempotent-Replay"] == "true"
+    call("POST", f"keys/{key.pk}/rotate", {}, status=409, Idempotency_Key="nightly-1")
+    call("POST", f"keys/{made['id']}/rotate", asked, status=409, Idempotency_Key="nightly-1")
+    call("POST", f"keys/{key.pk}/rotate", asked, status=409, Idempotency_Key="nightly-2")
+    assert Key.objects.count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_same_rotation_at_the_same_moment_makes_one_value(key, token):
+    def rotate():
+        return Client().post(
+            f"/api/v1/keys/{key.pk}/rotate", "{}", content_type="application/json",
+            headers={"Authorization": f"Bearer {token}", "Idempotency-Key": "nightly-1"},
+        ).status_code  # fmt: skip
+
+    assert sorted(at_once(*[rotate] * 4)) == [200, 200, 200, 201]
+    assert Key.objects.count() == 2
+
+
+def test_a_server_and_a_credential_asked_for_again_are_the_first_ones(call, company):
+    new = {"name": "own", "url": "https://own.example.com/mcp"}
+    own = call("POST", "servers", new, status=201, Idempotency_Key="set-up")
+    assert call("POST", "servers", new, status=200, Idempotency_Key="set-up") == own
+    path = f"servers/{own['id']}/credentials"
+    call("POST", path, {"name": "production"}, status=409, Idempotency_Key="set-up")
+    made = call("POST", path, {"name": "production"}, status=201, Idempotency_Key="set-up-2")
+    again = call("POST", path, {"name": "production"}, status=200, Idempotency_Key="set-up-2")
+    assert again == made | {"value": None}
+    assert company.servers.get().credentials.count() == 1
+
+
+def test_limits_are_given_and_taken_away_within_the_plan(call, server):
+    made = call("POST", "keys", NEW | {"per_minute": 5}, status=201)
+    assert (made["per_minute"], made["per_month"]) == (5, None)
+    changed = call("PATCH", f"keys/{made['id']}", {"per_minute": None, "per_month": 1000})
+    assert (changed["per_minute"], changed["per_month"]) == (None, 1000)
+    call("PATCH", f"keys/{made['id']}", {"per_minute": 0}, status=400)
+    call("PATCH", f"keys/{made['id']}", {"per_minute": 100_000}, status=422)
+
+
+def test_an_overlap_is_ended_before_its_time(call, key):
+    call("POST", f"keys/{key.pk}/rotate", {"overlap_seconds": 3600}, status=201)
+    assert call("POST", f"keys/{key.pk}/end-overlap")["state"] == "expired"
+    call("POST", f"keys/{key.pk}/end-overlap", status=422)
 
 
 def test_a_change_that_was_overtaken_is_refused(call, key):

@@ -126,7 +126,10 @@ def test_every_page_of_a_company(filled, owner_client, key):
 def test_every_page_of_staff(filled, staff_client, key, company):
     staff_client.get("/account/")
     paths = pages("staff/", company_id=company.pk, key_id=key.pk, server_id=key.server_id)
-    searches = ["/staff/keys/?state=active&sort=expiring", "/staff/companies/?state=active"]
+    words = ("Company", company.slug, "person1", "person1@", "Key 1", "nothing at all", company.pk)
+    searches = [f"/staff/{page}/?q={word}" for page in ("keys", "companies", "people") for word in words]
+    searches += [f"/staff/companies/?sort={sort}" for sort in ("newest", "oldest", "name")]
+    searches += ["/staff/keys/?state=active&sort=expiring", "/staff/companies/?state=active&sort=newest"]
     found, answered = costly(staff_client, [*paths, *searches])
     assert not found, "\n".join(found)
     assert answered >= 12

@@ -1,13 +1,11 @@
-"""/api/v1/keys: list, create, show, change, rotate, revoke."""
+"""/api/v1/keys: list, create, show, change, rotate, end an overlap, revoke."""
 
 from __future__ import annotations
 
-import hashlib
 from datetime import timedelta
 from typing import Any
 
-import orjson
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import Q
 from django.http import Http404, HttpResponse
 from django.utils import timezone
@@ -25,6 +23,8 @@ from keys.api.management.base import (
     precondition_failed,
     with_etag,
 )
+from keys.api.management.idempotency import HEADER as IDEMPOTENCY_KEY
+from keys.api.management.idempotency import Made, once
 from keys.api.management.serializers import (
     ChangedKeySerializer,
     KeyPageSerializer,
@@ -39,7 +39,7 @@ from keys.api.problems import problem
 from keys.api.verify import PROBLEMS, json_response
 from keys.errors import NotAllowed, ServerUnavailable
 from keys.management import Caller
-from keys.models import CredentialState, IdempotentRequest, Key, ManagementScope, McpServer
+from keys.models import CredentialState, Key, ManagementScope, McpServer
 from keys.selectors import company_key, company_keys, labelled, visible_servers
 
 _ERRORS = {code: PROBLEMS[code] for code in (400, 401, 429)}
@@ -109,7 +109,7 @@ class KeysView(ManagementView):
         operation_id="create_key",
         description="Makes a key that acts for the token's maker. Send an `Idempotency-Key`: asked again with it, "
         "nothing new is made, and the first key comes back with status 200 and without its value.",
-        parameters=[OpenApiParameter("Idempotency-Key", str, OpenApiParameter.HEADER)],
+        parameters=[IDEMPOTENCY_KEY],
         request=NewKeySerializer,
         responses={201: MadeKeySerializer, 200: MadeKeySerializer, **_WITH_MISSING, 409: PROBLEMS[400]},
     )
@@ -119,39 +119,24 @@ class KeysView(ManagementView):
         serializer.is_valid(raise_exception=True)
         data = serializer.validated_data
         caller = caller_of(request)
-        idempotency_key = request.headers.get("Idempotency-Key", "")
-        if len(idempotency_key) > 128 or not idempotency_key.isprintable():
-            raise ValidationError({"Idempotency-Key": "Send at most 128 printable characters."})
-        fingerprint = hashlib.sha256(orjson.dumps(request.data, option=orjson.OPT_SORT_KEYS)).hexdigest()
-        if idempotency_key and (earlier := _earlier(caller, idempotency_key)):
-            return _again(caller, earlier, fingerprint)
-        try:
-            with transaction.atomic():
-                key, token = services.create_key(
-                    company=caller.company,
-                    server=_server(caller, data["server"]),
-                    user=caller.membership.user,
-                    name=data["name"],
-                    scopes=data["scopes"],
-                    expires_at=_expiry(data),
-                    allowed_ips=data.get("allowed_ips"),
-                    labels=data.get("labels", ()),
-                    actor=actor_of(request),
-                )
-                if idempotency_key:
-                    IdempotentRequest.objects.create(
-                        token=caller.token,
-                        idempotency_key=idempotency_key,
-                        fingerprint=fingerprint,
-                        resource_id=key.pk,
-                    )
-        except IntegrityError:
-            # The same request at the same moment was first: this one made nothing.
-            earlier = _earlier(caller, idempotency_key)
-            if earlier is None:
-                raise
-            return _again(caller, earlier, fingerprint)
-        return with_etag(key_json(key) | {"value": token.text}, status=201)
+
+        def make() -> Made:
+            key, token = services.create_key(
+                company=caller.company,
+                server=_server(caller, data["server"]),
+                user=caller.membership.user,
+                name=data["name"],
+                scopes=data["scopes"],
+                expires_at=_expiry(data),
+                allowed_ips=data.get("allowed_ips"),
+                per_minute=data.get("per_minute"),
+                per_month=data.get("per_month"),
+                labels=data.get("labels", ()),
+                actor=actor_of(request),
+            )
+            return key.pk, key_json(key) | {"value": token.text}
+
+        return once(request, make=make, made_before=lambda key_id: _without_value(caller, key_id))
 
 
 @extend_schema(tags=["keys"])
@@ -167,8 +152,8 @@ class KeyView(OneKeyView):
 
     @extend_schema(
         operation_id="update_key",
-        description="Changes name, scopes, allow list or labels. With `If-Match` only if nobody changed it meanwhile "
-        "(412).",
+        description="Changes name, scopes, allow list, limits or labels. With `If-Match` only if nobody changed it "
+        "meanwhile (412).",
         parameters=[OpenApiParameter("If-Match", str, OpenApiParameter.HEADER)],
         request=ChangedKeySerializer,
         responses={200: KeySerializer, **_WITH_MISSING, 412: PROBLEMS[400]},
@@ -196,18 +181,43 @@ class RotateKeyView(OneKeyView):
     @extend_schema(
         operation_id="rotate_key",
         description="Gives the key a new value at once, as a key of its own that `replaces` it; the old value is "
-        "accepted for `overlap_seconds`, never past its expiry. Rotated twice, the second time is 409.",
+        "accepted for `overlap_seconds`, never past its expiry. Rotated twice, the second time is 409. Send an "
+        "`Idempotency-Key`: asked again with it, the new key comes back with status 200 and without its value.",
+        parameters=[IDEMPOTENCY_KEY],
         request=RotationSerializer,
-        responses={201: MadeKeySerializer, **_WITH_MISSING, 409: PROBLEMS[400]},
+        responses={201: MadeKeySerializer, 200: MadeKeySerializer, **_WITH_MISSING, 409: PROBLEMS[400]},
     )
     def post(self, request: Request, key_id: str) -> HttpResponse:
         """Rotate."""
         serializer = RotationSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         overlap = timedelta(seconds=serializer.validated_data["overlap_seconds"])
-        old = self.key(request, key_id, manage=True)
-        key, token = services.rotate_key(key=old, overlap=overlap, actor=actor_of(request))
-        return with_etag(key_json(key) | {"value": token.text}, status=201)
+        caller, old = caller_of(request), self.key(request, key_id, manage=True)
+
+        def make() -> Made:
+            key, token = services.rotate_key(key=old, overlap=overlap, actor=actor_of(request))
+            return key.pk, key_json(key) | {"value": token.text}
+
+        return once(request, make=make, made_before=lambda new_id: _without_value(caller, new_id))
+
+
+@extend_schema(tags=["keys"])
+class EndOverlapView(OneKeyView):
+    """The end of an overlap, before its time."""
+
+    scopes = {"POST": _WRITE}
+
+    @extend_schema(
+        operation_id="end_overlap",
+        description="Stops accepting the old value of a rotated key now. Give the old key's id; 422 if its overlap has "
+        "ended.",
+        request=None,
+        responses={200: KeySerializer, **_WITH_MISSING},
+    )
+    def post(self, request: Request, key_id: str) -> HttpResponse:
+        """End."""
+        services.end_overlap(key=self.key(request, key_id, manage=True), actor=actor_of(request))
+        return with_etag(key_json(self.key(request, key_id)))
 
 
 @extend_schema(tags=["keys"])
@@ -243,18 +253,6 @@ def _expiry(data: dict[str, Any]) -> Any:
     return timezone.now() + timedelta(days=days) if days else data.get("expires_at")
 
 
-def _earlier(caller: Caller, idempotency_key: str) -> IdempotentRequest | None:
-    return IdempotentRequest.objects.filter(token=caller.token, idempotency_key=idempotency_key).first()
-
-
-def _again(caller: Caller, earlier: IdempotentRequest, fingerprint: str) -> HttpResponse:
-    if earlier.fingerprint != fingerprint:
-        return problem(
-            409, "This Idempotency-Key was used for another request. Send a new one.", type_="idempotency-key-reused"
-        )
-    key = company_key(caller.company, earlier.resource_id)
-    if key is None:
-        raise Http404
-    response = with_etag(key_json(key) | {"value": None})
-    response.headers["Idempotent-Replay"] = "true"
-    return response
+def _without_value(caller: Caller, key_id: str) -> dict[str, Any] | None:
+    key = company_key(caller.company, key_id)
+    return key_json(key) | {"value": None} if key else None

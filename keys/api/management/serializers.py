@@ -38,7 +38,7 @@ class KeySerializer(serializers.Serializer):
 class MadeKeySerializer(KeySerializer):
     """A key that was just made, with its value: shown this once."""
 
-    value = serializers.CharField(allow_null=True, help_text="null when the creation was asked for again.")
+    value = serializers.CharField(allow_null=True, help_text="null when it was asked for again.")
 
 
 class KeyPageSerializer(serializers.Serializer):
@@ -60,6 +60,12 @@ class NewKeySerializer(serializers.Serializer):
     labels = serializers.ListField(
         child=serializers.CharField(max_length=60), required=False, max_length=20, help_text="Up to five words."
     )
+    per_minute = serializers.IntegerField(
+        required=False, allow_null=True, min_value=1, max_value=100_000, help_text="null: the plan's."
+    )
+    per_month = serializers.IntegerField(
+        required=False, allow_null=True, min_value=1, max_value=1_000_000_000, help_text="null: the plan's."
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """One way to say the expiry, and only one."""
@@ -80,6 +86,12 @@ class ChangedKeySerializer(serializers.Serializer):
     allowed_ips = serializers.ListField(child=serializers.CharField(max_length=50), required=False, max_length=50)
     labels = serializers.ListField(
         child=serializers.CharField(max_length=60), required=False, max_length=20, help_text="Up to five words."
+    )
+    per_minute = serializers.IntegerField(
+        required=False, allow_null=True, min_value=1, max_value=100_000, help_text="null: the plan's."
+    )
+    per_month = serializers.IntegerField(
+        required=False, allow_null=True, min_value=1, max_value=1_000_000_000, help_text="null: the plan's."
     )
 
 
@@ -141,7 +153,7 @@ class CredentialSerializer(serializers.Serializer):
     state = serializers.ChoiceField(CredentialState.choices)
     created_at = serializers.DateTimeField()
     last_used_at = serializers.DateTimeField(allow_null=True)
-    value = serializers.CharField(required=False)
+    value = serializers.CharField(required=False, allow_null=True, help_text="null when it was asked for again.")
 
 
 class CredentialsSerializer(serializers.Serializer):

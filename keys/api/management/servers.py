@@ -12,6 +12,8 @@ from rest_framework.request import Request
 
 from keys import servers
 from keys.api.management.base import PAGING, ManagementView, actor_of, caller_of, iso, page_of, with_etag
+from keys.api.management.idempotency import HEADER as IDEMPOTENCY_KEY
+from keys.api.management.idempotency import Made, once
 from keys.api.management.keys import _ERRORS, _WITH_MISSING
 from keys.api.management.serializers import (
     CredentialSerializer,
@@ -49,21 +51,30 @@ class ServersView(ManagementView):
 
     @extend_schema(
         operation_id="register_server",
-        description="Registers an MCP server for the company alone.",
+        description="Registers an MCP server for the company alone. Send an `Idempotency-Key`: asked again with it, "
+        "the first server comes back with status 200.",
+        parameters=[IDEMPOTENCY_KEY],
         request=NewServerSerializer,
-        responses={201: ServerSerializer, **_WITH_MISSING},
+        responses={201: ServerSerializer, 200: ServerSerializer, **_WITH_MISSING, 409: PROBLEMS[400]},
     )
     def post(self, request: Request) -> HttpResponse:
         """Register."""
         serializer = NewServerSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
+        company = caller_of(request).company
+
+        def make() -> Made:
+            server = servers.register_server(company=company, actor=actor_of(request), **serializer.validated_data)
+            return server.pk, server_json(server)
+
+        def made_before(server_id: str) -> dict[str, Any] | None:
+            found = company.servers.filter(pk=server_id).first()
+            return server_json(found) if found else None
+
         try:
-            server = servers.register_server(
-                company=caller_of(request).company, actor=actor_of(request), **serializer.validated_data
-            )
+            return once(request, make=make, made_before=made_before)
         except DjangoValidationError as error:
             raise ValidationError(error.message_dict) from None
-        return with_etag(server_json(server), status=201)
 
 
 class OwnServerView(ManagementView):
@@ -112,21 +123,33 @@ class CredentialsView(OwnServerView):
 
     @extend_schema(
         operation_id="create_credential",
-        description="Makes a credential with which the server calls the verify API; `value` is shown this once.",
+        description="Makes a credential with which the server calls the verify API; `value` is shown this once. Send "
+        "an `Idempotency-Key`: asked again with it, the first credential comes back with status 200 and without its "
+        "value.",
+        parameters=[IDEMPOTENCY_KEY],
         request=NewCredentialSerializer,
-        responses={201: CredentialSerializer, **_WITH_MISSING},
+        responses={201: CredentialSerializer, 200: CredentialSerializer, **_WITH_MISSING, 409: PROBLEMS[400]},
     )
     def post(self, request: Request, server_id: str) -> HttpResponse:
         """Create."""
         serializer = NewCredentialSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        credential, token = servers.create_credential(
-            server=self.server(request, server_id),
-            name=serializer.validated_data["name"],
-            actor=actor_of(request),
-            created_by=caller_of(request).membership.user,
-        )
-        return with_etag(credential_json(credential) | {"value": token.text}, status=201)
+        server = self.server(request, server_id)
+
+        def make() -> Made:
+            credential, token = servers.create_credential(
+                server=server,
+                name=serializer.validated_data["name"],
+                actor=actor_of(request),
+                created_by=caller_of(request).membership.user,
+            )
+            return credential.pk, credential_json(credential) | {"value": token.text}
+
+        def made_before(credential_id: str) -> dict[str, Any] | None:
+            found = server.credentials.filter(pk=credential_id).first()
+            return credential_json(found) | {"value": None} if found else None
+
+        return once(request, make=make, made_before=made_before)
 
 
 @extend_schema(tags=["servers"])

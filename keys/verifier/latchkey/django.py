@@ -11,13 +11,14 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from latchkey import credentials
+from latchkey import credentials, jsonrpc
 from latchkey.context import serving
 from latchkey.core import digest
 from latchkey.sync import Verifier
 from latchkey.verdicts import Verdict
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
+_FORMS = frozenset({"multipart/form-data", "application/x-www-form-urlencoded"})
 _lock = threading.Lock()
 _verifier: Verifier | None = None
 
@@ -55,16 +56,33 @@ def find_key(request: HttpRequest) -> str:
 def check(request: HttpRequest, tool: str | None = None) -> Verdict:
     """The verdict on the key of `request`, kept as `request.latchkey`.
 
+    Without a `tool`, each that a JSON-RPC `tools/call` in the body names is asked about; raises jsonrpc.Unreadable.
     The client's address is the connection's; behind a proxy, let a middleware before this one set `REMOTE_ADDR`.
     """
-    verdict = verifier().verify(
-        find_key(request),
-        tool,
+    key = find_key(request)
+    tools = [tool] if tool or not key else _called(request) or [None]
+    address, client = (
         request.META.get("REMOTE_ADDR") or None,
-        credentials.client_name(request.META.get("HTTP_USER_AGENT")),
+        credentials.client_name(request.headers.get("User-Agent")),
     )
+    for name in tools:
+        verdict = verifier().verify(key, name, address, client)
+        if not verdict.valid:
+            break
     request.latchkey = verdict  # type: ignore[attr-defined]
     return verdict
+
+
+def _called(request: HttpRequest) -> list[str | None]:
+    """The tools that the body calls. Forms are left unread: they are no JSON-RPC, and may be large uploads."""
+    if request.method != "POST" or request.content_type in _FORMS:
+        return []
+    try:
+        return list(jsonrpc.called_tools(jsonrpc.messages(jsonrpc.read(request.body)))) if request.body else []
+    except jsonrpc.Unreadable as error:
+        if error.code == jsonrpc.PARSE_ERROR and not (request.content_type or "json").endswith("json"):
+            return []
+        raise
 
 
 def refused(verdict: Verdict) -> JsonResponse:
@@ -72,6 +90,16 @@ def refused(verdict: Verdict) -> JsonResponse:
     response = JsonResponse(verdict.body(), status=verdict.status, headers=verdict.headers())
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def _checked(request: HttpRequest, tool: str | None = None) -> HttpResponse | Verdict:
+    if (wrong := key_in_url(request)) is not None:
+        return wrong
+    try:
+        verdict = check(request, tool)
+    except jsonrpc.Unreadable as error:
+        return JsonResponse(error.body(), status=400)
+    return verdict if verdict.valid else refused(verdict)
 
 
 def key_in_url(request: HttpRequest) -> JsonResponse | None:
@@ -82,16 +110,17 @@ def key_in_url(request: HttpRequest) -> JsonResponse | None:
 
 
 def key_required(view: Any = None, *, tool: str | None = None) -> Any:
-    """Decorator: `view` runs only for a key that is good, for `tool` if named. The verdict is `request.latchkey`."""
+    """Decorator: `view` runs only for a key that is good. The verdict is `request.latchkey`.
+
+    tool: what the view is; without it, the tools that a JSON-RPC `tools/call` names.
+    """
 
     def decorate(inner: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
         @wraps(inner)
         def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-            if (wrong := key_in_url(request)) is not None:
-                return wrong
-            verdict = check(request, tool)
-            if not verdict.valid:
-                return refused(verdict)
+            verdict = _checked(request, tool)
+            if isinstance(verdict, HttpResponse):
+                return verdict
             with serving(digest(find_key(request)), verdict):
                 return inner(request, *args, **kwargs)
 
@@ -103,7 +132,7 @@ def key_required(view: Any = None, *, tool: str | None = None) -> Any:
 
 
 class KeyMiddleware:
-    """Middleware: every path under LATCHKEY_PATHS (default: all) needs a good key."""
+    """Middleware: every path under LATCHKEY_PATHS (default: all) needs a good key, a `tools/call` the tool's scope."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -113,10 +142,8 @@ class KeyMiddleware:
         """Answer `request`, or refuse it."""
         if not any(request.path == path or request.path.startswith(path + "/") for path in self._paths):
             return self.get_response(request)
-        if (wrong := key_in_url(request)) is not None:
-            return wrong
-        verdict = check(request)
-        if not verdict.valid:
-            return refused(verdict)
+        verdict = _checked(request)
+        if isinstance(verdict, HttpResponse):
+            return verdict
         with serving(digest(find_key(request)), verdict):
             return self.get_response(request)

@@ -1,4 +1,5 @@
-"""For Django REST framework: an authentication class. A view's `latchkey_tool` names the tool that it is."""
+"""For Django REST framework: an authentication class. A view's `latchkey_tool` names the tool that it is;
+without it, the tools of a JSON-RPC `tools/call` are checked."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from typing import Any
 from rest_framework import authentication, exceptions
 from rest_framework.request import Request
 
-from latchkey import credentials
+from latchkey import credentials, jsonrpc
 from latchkey.django import check, find_key
 from latchkey.verdicts import User, Verdict
 
@@ -40,7 +41,10 @@ class KeyAuthentication(authentication.BaseAuthentication):
         if not find_key(request._request):
             return None
         view = (request.parser_context or {}).get("view")
-        verdict = check(request._request, getattr(view, "latchkey_tool", None))
+        try:
+            verdict = check(request._request, getattr(view, "latchkey_tool", None))
+        except jsonrpc.Unreadable as error:
+            raise exceptions.ParseError(error.message) from None
         if not verdict.valid:
             raise _error(verdict)
         return KeyUser(verdict.user), verdict

@@ -45,6 +45,8 @@ class FakePortal:
             def do_POST(self):
                 self.serve("POST", self.rfile.read(int(self.headers.get("Content-Length", 0))))
 
+            do_PATCH = do_POST  # noqa: N815 - what http.server looks for
+
             def serve(self, method, body):
                 path, _, query = self.path.partition("?")
                 status, headers, data = portal.answer(method, path, query, body, self.headers)

@@ -88,6 +88,34 @@ def test_rotate_and_revoke(secret, portal, capsys):
     assert portal.asked[-1][1] == {"reason": "leaked"}
 
 
+def test_update_sends_what_is_given_and_leaves_the_rest(secret, portal, capsys):
+    change = ["keys", "update", ROW["id"]]
+    assert main([*change, "--name", "nightly", "--scope", "tool:a", "--scope", "tool:b", "--per-minute", "5"]) == 0
+    assert portal.asked[-1][1] == {"name": "nightly", "scopes": ["tool:a", "tool:b"], "per_minute": 5}
+    assert ROW["id"] in capsys.readouterr().out
+    assert main([*change, "--allow-ip", "192.0.2.0/24", "--allow-ip", "2001:db8::/32", "--label", "ci", "--json"]) == 0
+    assert portal.asked[-1][1] == {"allowed_ips": ["192.0.2.0/24", "2001:db8::/32"], "labels": ["ci"]}
+    assert main([*change, "--allow-ip", "any", "--label", "", "--per-minute", "plan"]) == 0
+    assert portal.asked[-1][1] == {"allowed_ips": [], "labels": [], "per_minute": None}
+    asked = len(portal.asked)
+    assert main(change) == 2
+    assert len(portal.asked) == asked
+
+
+def test_the_end_of_an_overlap(secret, portal, capsys):
+    portal.broken[f"/api/v1/keys/{ROW['id']}/end-overlap"] = (200, {}, {**ROW, "state": "expired"})
+    assert main(["keys", "end-overlap", ROW["id"]]) == 0
+    assert "not accepted any more" in capsys.readouterr().out
+
+
+def test_a_value_that_was_shown_before_is_not_taken_for_a_new_one(secret, portal, tmp_path, capsys):
+    portal.broken[f"/api/v1/keys/{ROW['id']}/rotate"] = (200, {}, {**ROW, "id": "second", "value": None})
+    path = tmp_path / "key.txt"
+    assert main(["keys", "rotate", ROW["id"], "--idempotency-key", "job-7", "--output", str(path)]) == 1
+    assert "done before, as second" in capsys.readouterr().err
+    assert not path.exists()
+
+
 def test_the_portals_own_words_are_told(secret, portal, tmp_path, capsys):
     problem = {"detail": "Some of what was sent is wrong.", "errors": {"scopes": [{"message": "Not a scope."}]}}
     portal.broken["/api/v1/keys"] = (400, {}, problem)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 pytest.importorskip("django")
@@ -44,9 +46,20 @@ class Stock(APIView):
         return Response({"user": request.user.email, "key": request.auth.key_id})
 
 
+class Rpc(APIView):
+    authentication_classes = (KeyAuthentication,)
+    permission_classes = (IsAuthenticated,)
+
+    def get_exception_handler(self):
+        return exception_handler
+
+    def post(self, request):
+        return Response({"called": request.data["params"]["name"]})
+
+
 urlpatterns = [
     path("plain/", plain), path("drop/", drop), path("inside/x/", unguarded), path("outside/", unguarded),
-    path("stock/", Stock.as_view()),
+    path("stock/", Stock.as_view()), path("rpc/", Rpc.as_view()),
 ]  # fmt: skip
 
 
@@ -103,6 +116,24 @@ def test_a_drf_view_gets_user_and_verdict_and_answers_as_it_should(portal, clien
     portal.broken["/api/v1/keys/verify"] = (500, {}, None)
     away = client.get("/stock/", headers={"X-API-Key": portal.make_key()})
     assert (away.status_code, away["Retry-After"]) == (503, "1")
+
+
+@pytest.mark.parametrize("path", ["/plain/", "/inside/x/", "/rpc/"])
+def test_a_tools_call_needs_the_scope_of_its_tool(portal, client, path):
+    def call(tool, content_type="application/json"):
+        body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool}}
+        return client.post(path, json.dumps(body), content_type=content_type, headers={"X-API-Key": key})
+
+    key = portal.make_key(scopes=["tool:good"])
+    assert call("good").status_code == 200
+    assert call("bad").status_code == 403
+    assert 'scope="tool:bad"' in call("bad")["WWW-Authenticate"]
+    assert call("bad", "text/plain").status_code == 403
+    twice = b'{"method": "tools/call", "params": {"name": "good"}, "params": {"name": "bad"}}'
+    assert client.post(path, twice, content_type="application/json", headers={"X-API-Key": key}).status_code == 400
+    asked = len(portal.asked)
+    assert client.post(path, twice, content_type="application/json").status_code == 401
+    assert len(portal.asked) == asked
 
 
 def test_missing_settings_are_told(client):

@@ -141,7 +141,18 @@ class Loader:
 
 
 def copy(model: type[Model], columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
-    """Load `rows` into the table of `model`, as fast as the database takes them. The caller is in a transaction."""
+    """Load `rows` into the table of `model`, as fast as the database takes them. The caller is in a transaction.
+
+    Columns that are not named get the model's default: one that is added to the model needs nothing here.
+    """
+    others = [
+        field
+        for field in model._meta.local_concrete_fields
+        if field.column not in columns and not field.null and not field.primary_key and not field.has_db_default()
+    ]
+    rest = tuple(field.get_default() for field in others)
+    rows = (row + rest for row in rows)
+    columns = [*columns, *(field.column for field in others)]
     table, names = model._meta.db_table, ", ".join(columns)
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":

@@ -31,7 +31,7 @@ def companies(request: HttpRequest) -> HttpResponse:
     form = CompanyFilter(request.GET)
     data = form.cleaned_data if form.is_valid() else {}
     sort = data.get("sort") or "newest"
-    found = selectors.companies(query=data.get("q", ""), state=data.get("state", ""))
+    found = selectors.companies(query=data.get("q", "").strip(), state=data.get("state", ""))
     page = paginate(found, order=selectors.COMPANY_SORTS[sort], size=PAGE, cursor=request.GET.get("cursor", ""))
     context = {"form": form, "page": page, "filters": [form["state"], form["sort"]], "query": data.get("q", "")}
     return render(request, "staff/companies.html", context)

@@ -23,6 +23,7 @@ from portal.incidents.selectors import open_incidents
 from portal.jobs import selectors as jobs
 from portal.staff import dashboards, selectors
 from portal.staff.access import staff_page
+from portal.staff.figures import all_figures
 from portal.staff.forms import FindForm
 
 
@@ -30,7 +31,8 @@ from portal.staff.forms import FindForm
 @require_safe
 def dashboard(request: HttpRequest) -> HttpResponse:
     """How many of everything, and what happened last."""
-    risks, counted = dashboards.risks()
+    kept = all_figures()
+    risks, counted = dashboards.risks(kept)
     context = {
         "totals": selectors.totals(),
         "companies": selectors.latest_companies(),
@@ -40,8 +42,8 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "queues": jobs.queue_lengths(),
         "heartbeat_age": health.heartbeat_age(),
         "connections": dashboards.connection_totals(),
-        "verdicts": dashboards.verdicts(),
-        "most_refused": dashboards.most_refused(),
+        "verdicts": dashboards.verdicts(kept),
+        "most_refused": dashboards.most_refused(kept),
         "sign_ups": dashboards.sign_ups(),
         "feeds": dashboards.feeds(),
         "webhooks": dashboards.webhooks(),

@@ -13,6 +13,7 @@ from latchkey.tokens import kind_of
 from latchkey.version import __version__
 
 REFUSED: Final = 1
+WRONG_ARGUMENTS: Final = 2
 NOT_AUTHENTICATED: Final = 3
 UNAVAILABLE: Final = 4
 
@@ -94,6 +95,11 @@ class Api:
 
 def secret_in(answer: Mapping[str, Any]) -> str:
     """The new value in the answer to create and rotate."""
+    if "value" in answer and answer["value"] is None:
+        raise CommandError(
+            f"This was done before, as {answer.get('id', 'another key')}, whose value was shown then. If it is lost, "
+            "rotate that key with another --idempotency-key."
+        )
     for value in answer.values():
         if isinstance(value, str) and kind_of(value):
             return value

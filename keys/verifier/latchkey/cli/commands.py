@@ -17,12 +17,22 @@ from typing import Any
 from urllib.parse import quote
 
 from latchkey.cli import output, scan
-from latchkey.cli.api import NOT_AUTHENTICATED, REFUSED, UNAVAILABLE, Api, CommandError, from_environment, secret_in
+from latchkey.cli.api import (
+    NOT_AUTHENTICATED,
+    REFUSED,
+    UNAVAILABLE,
+    WRONG_ARGUMENTS,
+    Api,
+    CommandError,
+    from_environment,
+    secret_in,
+)
 from latchkey.cli.snippets import CLIENTS, variable
 from latchkey.sync import Verifier
 from latchkey.version import __version__
 
 _COLUMNS = ("id", "name", "state", "server", "scopes", "labels", "expires_at", "last_used_at")
+_UNSAID: Any = object()  # a limit that was not given; None is that of the plan
 _OVERLAPS = {"none": 0, "1h": 3600, "24h": 86_400, "7d": 604_800}
 _ENVIRONMENT = """environment:
   LATCHKEY_URL         the portal's address, such as https://portal.example.com
@@ -63,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     secret = argparse.ArgumentParser(add_help=False)
     secret.add_argument("--output", metavar="FILE", help="write the new key into FILE (mode 0600), not to the screen")
 
-    keys = commands.add_parser("keys", help="list, show, create, rotate, revoke").add_subparsers(
+    keys = commands.add_parser("keys", help="list, show, create, update, rotate, end-overlap, revoke").add_subparsers(
         required=True, metavar="action"
     )
     listing = keys.add_parser("list", parents=[common], help="the company's keys")
@@ -80,12 +90,27 @@ def _parser() -> argparse.ArgumentParser:
     create.add_argument("--expires", type=_days, required=True, metavar="DAYS", help='a number of days, or "never"')
     create.add_argument("--allow-ip", action="append", default=[], metavar="CIDR", help="repeatable; default: any")
     create.add_argument("--label", action="append", default=[], help="a word to find it by; repeatable, up to 5")
+    _add_limits(create)
     create.add_argument("--idempotency-key", help="the same value makes no second key when a job is run again")
     create.set_defaults(run=_create)
+    update = keys.add_parser("update", parents=[common], help="change what is given; the rest stays")
+    update.add_argument("key_id")
+    update.add_argument("--name")
+    update.add_argument("--scope", action="append", help="in place of all it has; repeatable")
+    update.add_argument(
+        "--allow-ip", action="append", metavar="CIDR", help='in place of all it has; repeatable; "any": from everywhere'
+    )
+    update.add_argument("--label", action="append", help='in place of all it has; repeatable; "": none')
+    _add_limits(update)
+    update.set_defaults(run=_update)
     rotate = keys.add_parser("rotate", parents=[common, secret], help="make a new value; it is shown once")
     rotate.add_argument("key_id")
     rotate.add_argument("--overlap", choices=_OVERLAPS, default="24h", help="how long the old value is still accepted")
+    rotate.add_argument("--idempotency-key", help="the same value rotates no second time when a job is run again")
     rotate.set_defaults(run=_rotate)
+    end = keys.add_parser("end-overlap", parents=[common], help="stop accepting the old value of a rotated key now")
+    end.add_argument("key_id", help="that of the old value")
+    end.set_defaults(run=_end_overlap)
     revoke = keys.add_parser("revoke", parents=[common], help="refuse a key from now on")
     revoke.add_argument("key_id")
     revoke.add_argument("--reason", required=True)
@@ -106,6 +131,30 @@ def _parser() -> argparse.ArgumentParser:
     whoami.set_defaults(run=_whoami)
     scan.add_to(commands, common)
     return parser
+
+
+def _add_limits(command: argparse.ArgumentParser) -> None:
+    for name, words in (("per-minute", "calls a minute"), ("per-month", "calls a month")):
+        command.add_argument(
+            f"--{name}",
+            type=_limit,
+            default=_UNSAID,
+            metavar="NUMBER",
+            help=f'{words}, or "plan": the limit of the plan',
+        )
+
+
+def _limit(text: str) -> int | None:
+    if text == "plan":
+        return None
+    if not (text.isascii() and text.isdigit() and int(text) >= 1):
+        raise argparse.ArgumentTypeError('use a whole number from 1, or "plan"')
+    return int(text)
+
+
+def _limits(asked: argparse.Namespace) -> dict[str, Any]:
+    given = {name: getattr(asked, name) for name in ("per_minute", "per_month")}
+    return {name: value for name, value in given.items() if value is not _UNSAID}
 
 
 def _days(text: str) -> int | None:
@@ -139,6 +188,7 @@ def _create(asked: argparse.Namespace) -> None:
         "scopes": asked.scope,
         "expires_at": expires_at,
         "allowed_ips": asked.allow_ip,
+        **_limits(asked),
     }
     if asked.label:
         body["labels"] = asked.label
@@ -146,10 +196,30 @@ def _create(asked: argparse.Namespace) -> None:
     _show_once(asked, lambda: api.call("POST", "/api/v1/keys", body, headers=headers))
 
 
+def _update(asked: argparse.Namespace) -> None:
+    given = {
+        "name": asked.name,
+        "scopes": asked.scope,
+        "allowed_ips": [] if asked.allow_ip == ["any"] else asked.allow_ip,
+        "labels": [] if asked.label == [""] else asked.label,
+    }
+    body = {name: value for name, value in given.items() if value is not None} | _limits(asked)
+    if not body:
+        raise CommandError("Say what to change; see `latchkey keys update --help`.", WRONG_ARGUMENTS)
+    row = Api.of_company(_url(asked)).call("PATCH", _path(asked.key_id), body)
+    sys.stdout.write((output.as_json(row) if asked.json else output.facts(row)) + "\n")
+
+
 def _rotate(asked: argparse.Namespace) -> None:
     api = Api.of_company(_url(asked))
     body = {"overlap_seconds": _OVERLAPS[asked.overlap]}
-    _show_once(asked, lambda: api.call("POST", _path(asked.key_id, "rotate"), body))
+    headers = {"Idempotency-Key": asked.idempotency_key or str(uuid.uuid4())}
+    _show_once(asked, lambda: api.call("POST", _path(asked.key_id, "rotate"), body, headers=headers))
+
+
+def _end_overlap(asked: argparse.Namespace) -> None:
+    row = Api.of_company(_url(asked)).call("POST", _path(asked.key_id, "end-overlap"))
+    sys.stdout.write((output.as_json(row) if asked.json else f"{asked.key_id} is not accepted any more.") + "\n")
 
 
 def _show_once(asked: argparse.Namespace, act: Any) -> None:
