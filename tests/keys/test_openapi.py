@@ -24,8 +24,9 @@ CHECKS = (not_a_server_error, status_code_conformance, content_type_conformance,
 
 
 @pytest.fixture
-def schema(db):
-    # Django's own test client does so too: the test's transaction must outlive its requests.
+def schema(credentials):
+    # As Django's test client does: the test's transaction must outlive its requests. That client connects them again
+    # after each of its own, so this comes after the credentials.
     for signal in (request_started, request_finished):
         signal.disconnect(close_old_connections)
     yield schemathesis.openapi.from_wsgi("/api/schema/", application)
