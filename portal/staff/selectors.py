@@ -204,7 +204,7 @@ def values_of(key: Key, most: int = 12) -> list[Key]:
 
 
 def _newer(key: Key, plain: QuerySet[Key]) -> Key | None:
-    if Key.replaced_by.is_cached(key):  # type: ignore[attr-defined]
+    if Key.replaced_by.is_cached(key):
         return getattr(key, "replaced_by", None)
     return plain.filter(replaces=key.pk).first()
 

@@ -1,5 +1,7 @@
 """The OpenAPI document is true: whatever it allows is answered as it says, and never with a server error."""
 
+from types import SimpleNamespace
+
 import pytest
 import schemathesis
 from django.core.signals import request_finished, request_started
@@ -15,8 +17,8 @@ from schemathesis.specs.openapi.checks import (
 from keys import limits, management
 from keys.api import throttling
 from keys.models import ManagementScope
+from portal import wsgi
 from portal.audit.actors import SYSTEM
-from portal.wsgi import application
 from tests import factories
 from tests.keys.oauth.driving import Agent, register
 
@@ -24,12 +26,13 @@ CHECKS = (not_a_server_error, status_code_conformance, content_type_conformance,
 
 
 @pytest.fixture
-def schema(credentials):
+def schema(credentials, monkeypatch):
     # As Django's test client does: the test's transaction must outlive its requests. That client connects them again
     # after each of its own, so this comes after the credentials.
     for signal in (request_started, request_finished):
         signal.disconnect(close_old_connections)
-    yield schemathesis.openapi.from_wsgi("/api/schema/", application)
+    monkeypatch.setattr(wsgi, "connection", SimpleNamespace(close_if_unusable_or_obsolete=lambda: None))
+    yield schemathesis.openapi.from_wsgi("/api/schema/", wsgi.application)
     for signal in (request_started, request_finished):
         signal.connect(close_old_connections)
 

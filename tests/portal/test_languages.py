@@ -100,7 +100,7 @@ TAG = re.compile(r"\{%.*?%\}|\{\{.*?\}\}|\{#.*?#\}", re.DOTALL)
 SHOWN = re.compile(r"""(?:title|alt|placeholder|aria-label|data-label)=["']([^"'{%]*[A-Za-z]{3}[^"'{%]*)["']""")
 # Names and words of the protocol are the same in every language.
 SAME = re.compile(
-    r"~/\S+|Latchkey|CSV|JSON|YAML|POST|GET|webhook-id|get_companies|tools:read|lk_live\S*|GrowERP|MCP|OAuth|HTTP|API|URL|"
+    r"~/\S+|UTC|Latchkey|CSV|JSON|YAML|POST|GET|webhook-id|get_companies|tools:read|lk_live\S*|GrowERP|MCP|OAuth|HTTP|API|URL|"
     r"python3|manage\.py|narrow(-wide)?|public|docs|app|staff|/api\S*|&\w+;|PowerShell|WebAuthn|TOTP|Slack|utf-8"
 )
 
@@ -208,4 +208,4 @@ def test_dates_are_in_the_readers_language():
     with translation.override("nl"):
         assert times.day(moment) == "5 maart 2026"
     with translation.override("de"):
-        assert times.exact(moment).startswith("5 März 2026, ")
+        assert times.exact(moment).startswith("5. März 2026, ")
