@@ -100,8 +100,8 @@ TAG = re.compile(r"\{%.*?%\}|\{\{.*?\}\}|\{#.*?#\}", re.DOTALL)
 SHOWN = re.compile(r"""(?:title|alt|placeholder|aria-label|data-label)=["']([^"'{%]*[A-Za-z]{3}[^"'{%]*)["']""")
 # Names and words of the protocol are the same in every language.
 SAME = re.compile(
-    r"~/\S+|UTC|Latchkey|CSV|JSON|YAML|POST|GET|webhook-id|get_companies|tools:read|lk_live\S*|GrowERP|MCP|OAuth|HTTP|API|URL|"
-    r"python3|manage\.py|narrow(-wide)?|public|docs|app|staff|/api\S*|&\w+;|PowerShell|WebAuthn|TOTP|Slack|utf-8"
+    r"~/\S+|Latchkey|CSV|JSON|YAML|POST|GET|webhook-id|get_companies|tools:read|lk_live\S*|GrowERP|MCP|OAuth|HTTP|API|URL|"
+    r"python3|manage\.py|narrow(-wide)?|public|docs|app|staff|/api\S*|&\w+;|PowerShell|WebAuthn|TOTP|Slack|utf-8|UTC"
 )
 
 
