@@ -3,7 +3,7 @@
 import pytest
 import schemathesis
 from django.core.signals import request_finished, request_started
-from django.db import close_old_connections
+from django.db import close_old_connections, connection
 from hypothesis import HealthCheck, assume, given, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -24,11 +24,12 @@ CHECKS = (not_a_server_error, status_code_conformance, content_type_conformance,
 
 
 @pytest.fixture
-def schema(credentials):
+def schema(credentials, monkeypatch):
     # As Django's test client does: the test's transaction must outlive its requests. That client connects them again
     # after each of its own, so this comes after the credentials.
     for signal in (request_started, request_finished):
         signal.disconnect(close_old_connections)
+    monkeypatch.setattr(connection, "close_if_unusable_or_obsolete", lambda: None)  # the verify handler's own
     yield schemathesis.openapi.from_wsgi("/api/schema/", application)
     for signal in (request_started, request_finished):
         signal.connect(close_old_connections)
