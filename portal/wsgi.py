@@ -87,6 +87,7 @@ def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]
     Each is counted with the time that it took.
     """
     path = environ.get("PATH_INFO", "")
+    handler: Any
     if path == VERIFY and environ["REQUEST_METHOD"] == "POST":
         kind, handler = "verify", verify
     elif path.startswith("/api/v1/"):
