@@ -87,6 +87,7 @@ def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]
     Each is counted with the time that it took.
     """
     path = environ.get("PATH_INFO", "")
+    handler: Any
     kind, handler = "page", pages
     if path == VERIFY:
         kind, handler = "verify", verify if environ["REQUEST_METHOD"] == "POST" else machines

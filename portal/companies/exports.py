@@ -165,8 +165,8 @@ def _store(export: CompanyExport, file: IO[bytes]) -> bool:
     locked.save(update_fields=["state", "size", "finished_at", "expires_at"])
     if export.requested_by:
         page = reverse("company_export", kwargs={"slug": export.company.slug})
-        context = {"company": export.company, "expires_at": locked.expires_at, "address": mails.address(page)}
-        mails.tell("export_ready", [export.requested_by], **context)
+        context = {"expires_at": locked.expires_at, "address": mails.address(page)}
+        mails.tell("export_ready", [export.requested_by], company=export.company, **context)
     return True
 
 

@@ -152,7 +152,7 @@ def copy(model: type[Model], columns: Sequence[str], rows: Iterable[tuple[Any, .
     ]
     rest = tuple(field.get_default() for field in others)
     rows = (row + rest for row in rows)
-    columns = [*columns, *(field.column for field in others)]
+    columns = [*columns, *(str(field.column) for field in others)]
     table, names = model._meta.db_table, ", ".join(columns)
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
