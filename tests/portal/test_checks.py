@@ -23,6 +23,7 @@ PRODUCTION = {
     "LATCHKEY_MCP_URL": "https://mcp.example.com",
     "LATCHKEY_TRUSTED_PROXIES": "1",
     "LATCHKEY_SMTP_HOST": "mail.example.com",
+    "LATCHKEY_SECURITY_CONTACT": "security@example.com",
     "REDIS_URL": "redis://127.0.0.1:1/0",
 }
 
