@@ -41,7 +41,9 @@ def look_at(page: Page, what: str) -> None:
             page.emulate_media(color_scheme=theme, reduced_motion="reduce")
             page.evaluate(DRAWN)
             found = _problems(page, rules)
-            if found:  # colours follow the new theme a moment later: what is wrong is still wrong then
+            for _again in range(4):  # colours follow the new theme a moment later: what is wrong stays wrong
+                if not found:
+                    break
                 page.evaluate(DRAWN)
                 found = _problems(page, rules)
             problems += [f"{what}, {width} px, {theme}: {problem}" for problem in found]
