@@ -112,7 +112,7 @@ def accept(*, invitation: Invitation, user: User, actor: Actor) -> Membership:
     or the company is closed.
     """
     company = _lock(invitation.company)
-    invitation = Invitation.objects.select_for_update().select_related("invited_by").get(pk=invitation.pk)
+    invitation = Invitation.objects.select_for_update(of=("self",)).select_related("invited_by").get(pk=invitation.pk)
     if reason := refusal(invitation, user):
         raise InvitationRefused(reason)
     membership = company.memberships.filter(user=user).first()
