@@ -40,6 +40,7 @@ class Portal:
     url: str
     demo: dict[str, Any]
     manage: Callable[..., str] = field(repr=False)  # runs a command of manage.py beside it; its output
+    environment: dict[str, str] = field(repr=False)
 
     def verdict(self, key: str, **more: str) -> dict[str, Any]:
         """What the verify API says of `key`, asked as the demo's MCP server."""
@@ -113,7 +114,7 @@ def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
     try:
         assert _answers(f"{url}/healthz/live", process), f"The web process did not start:\n{log.read_text()[-4000:]}"
-        yield Portal(url, demo, manage)
+        yield Portal(url, demo, manage, environment)
     finally:
         process.terminate()
         try:
