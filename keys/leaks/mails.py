@@ -45,7 +45,7 @@ def messages(leak: Leak) -> list[EmailMultiAlternatives]:
 def people(leak: Leak) -> list[User]:
     """Owners and admins of the company and the one whom the token acts for; staff for what is the operator's own."""
     if leak.company is None:
-        return list(User.objects.filter(is_staff=True, is_active=True).order_by("email"))
+        return list(User.objects.staff())
     managers = User.objects.filter(
         memberships__company=leak.company, memberships__role__in=ACTS["key:manage_any"], is_active=True
     )

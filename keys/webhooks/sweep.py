@@ -79,7 +79,7 @@ def _tell(endpoint: Endpoint) -> None:
         )
         path = reverse("webhooks:detail", args=[company.slug, endpoint.pk])
     else:
-        people = User.objects.filter(is_staff=True, is_active=True)
+        people = User.objects.staff()
         path = "/staff/"
     context = {"endpoint": endpoint, "company": company, "link": settings.PORTAL_URL + path}
     zone = company.time_zone if company else ""

@@ -30,6 +30,10 @@ class UserManager(BaseUserManager["User"]):
         """A new member of the operator's staff with every right (`manage.py createsuperuser`)."""
         return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
 
+    def staff(self) -> models.QuerySet[User]:
+        """The operator's staff who can sign in, by address: whom mails about the installation go to."""
+        return self.filter(is_staff=True, is_active=True).order_by("email")
+
 
 class User(AbstractBaseUser, PermissionsMixin):
     """A person, known by e-mail address, in any number of companies."""

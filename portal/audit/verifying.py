@@ -86,7 +86,7 @@ def tell_staff(name: str, fault: str) -> None:
 
     page = f"{settings.PORTAL_URL}{reverse('staff:audit')}?chain={name}"
     context = {"name": name, "fault": fault, "page": page, "platform": name == PLATFORM}
-    for person in User.objects.filter(is_staff=True, is_active=True).order_by("email"):
+    for person in User.objects.staff():
         mails.to_person("audit/mail/fault", person, context).send()
 
 
