@@ -61,11 +61,16 @@ def environment_python(root: str) -> str:
 
 
 def pytest_arguments(given: List[str]) -> List[str]:
-    """`given`, spread over the processors when it asks for the whole suite and says nothing of it."""
+    """`given`, spread over the processors when it asks for the whole suite and says nothing of it.
+
+    `--all` asks for everything that needs no services of its own: browsers, real processes and what takes long.
+    """
     chosen = any(argument in {"-x", "--pdb", "--lf"} or argument.startswith(("-n", "-p", "-k", "--dist"))
                  or not argument.startswith("-") for argument in given)  # fmt: skip
     processors = min(os.cpu_count() or 1, 4)
-    return given if chosen or processors < 2 else ["-n", str(processors), *given]
+    spread = [] if chosen or processors < 2 else ["-n", str(processors)]
+    everything = ["-m", "not services"] if "--all" in given else []
+    return [*spread, *everything, *(argument for argument in given if argument != "--all")]
 
 
 def check_data_folder(folder: str) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from django.conf import settings
 from django.core.cache import cache
+from django.core.management.commands import flush
 from django.db import connection
 from django.test import Client
 
@@ -20,13 +21,24 @@ from portal.celery import app as celery
 from portal.companies.models import Company
 from tests import factories
 
+SLOWER = "not slow and not browser and not processes and not services"
+
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Give each of several test processes a Redis database of its own: they empty it."""
+    """Choose the tests of a run that names none, and give each of several test processes a Redis database of its own.
+
+    What takes long is left out then; what needs services of its own (`make reliability`) runs only when it is named.
+    """
+    if not config.option.markexpr and not hasattr(config, "workerinput"):
+        whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
+        config.option.markexpr = SLOWER if whole and not config.option.keyword else "not services"
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")
     if settings.REDIS_URL and worker:
         settings.REDIS_URL = f"{settings.REDIS_URL.rsplit('/', 1)[0]}/{int(worker.removeprefix('gw')) + 1}"
         settings.CACHES["default"]["LOCATION"] = settings.REDIS_URL
+    settings.WHITENOISE_AUTOREFRESH = True  # otherwise each of many browsers reads all static files when it begins
+    # Nobody asks for content types and permissions after a transactional test has emptied the tables.
+    flush.emit_post_migrate_signal = lambda *_, **__: None
 
 
 @pytest.fixture(autouse=True)

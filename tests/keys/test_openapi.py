@@ -37,7 +37,7 @@ def schema(credentials, monkeypatch):
         signal.connect(close_old_connections)
 
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 
 @pytest.fixture

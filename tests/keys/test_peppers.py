@@ -61,6 +61,7 @@ def made(company, server, owner):
     return (key, key_token.text), (credential, credential_token.text), (token, token_text.text)
 
 
+@pytest.mark.slow
 def test_a_pepper_is_replaced_without_one_refused_call(settings, made, company, server, owner):
     (key, key_token), (credential, server_token), (token, token_text) = made
     # Every pair of neighbouring steps runs at the same moment while processes are updated one after the other.

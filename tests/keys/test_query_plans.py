@@ -16,7 +16,7 @@ from keys.models import Key, ManagementScope
 from portal.audit.actors import Actor
 from portal.companies.models import Company
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 TABLES = ("keys_key", "companies_company", "companies_membership", "accounts_user", "usage_usageday", "usage_usagehour")
 
 

@@ -187,6 +187,7 @@ def test_a_reset_reads_the_same_for_an_unknown_account(client, owner):
     assert "no account with it" in mail.outbox[1].body
 
 
+@pytest.mark.slow
 def test_an_unknown_account_takes_as_long_as_a_wrong_password(client, owner, settings):
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
     settings.ACCOUNT_RATE_LIMITS = False

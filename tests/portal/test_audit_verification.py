@@ -156,6 +156,7 @@ def test_events_behind_the_noted_end_are_found(company):
     assert verify_chain(company.pk).fault == "its end was not noted"
 
 
+@pytest.mark.slow
 def test_verifying_many_small_chains_is_quick(db):
     with transaction.atomic():
         for number in range(300):

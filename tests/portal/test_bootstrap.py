@@ -132,6 +132,7 @@ def project(tmp_path: Path) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_an_environment_is_made_once_and_anew_when_the_lock_changes(project: Path, capsys: pytest.CaptureFixture[str]):
     bootstrap.make_environment(str(project), bootstrap.RUN)
     assert "The environment is ready" in capsys.readouterr().err
@@ -146,6 +147,7 @@ def test_an_environment_is_made_once_and_anew_when_the_lock_changes(project: Pat
     assert "The environment is ready" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_half_made_environment_is_made_again(project: Path, capsys: pytest.CaptureFixture[str]):
     (project / ".venv" / "bin").mkdir(parents=True)
     (project / ".venv" / "bin" / "python").write_text("#!/bin/sh\nexit 1\n")
@@ -156,6 +158,7 @@ def test_a_half_made_environment_is_made_again(project: Path, capsys: pytest.Cap
     assert not (project / ".venv" / bootstrap.UNFINISHED).exists()
 
 
+@pytest.mark.slow
 def test_two_starts_at_the_same_time_make_one_environment(project: Path):
     code = "import sys; from portal import bootstrap; bootstrap.make_environment(sys.argv[1], bootstrap.RUN)"
     starts = [
@@ -167,6 +170,7 @@ def test_two_starts_at_the_same_time_make_one_environment(project: Path):
     assert sum("The environment is ready" in text for text in told) == 1
 
 
+@pytest.mark.slow
 def test_packages_that_cannot_be_installed_are_told_with_the_installers_last_lines(project: Path):
     (project / bootstrap.RUN).write_text("./missing-package.whl --hash=sha256:" + "0" * 64 + "\n")
     with pytest.raises(SystemExit, match=r"(?s)could not be installed.*missing-package"):
@@ -208,6 +212,7 @@ def test_a_wrong_variable_is_one_sentence_and_no_stack_trace(tmp_path: Path):
     assert done.stderr.strip() == "PORT is 'web': use a whole number of at least 1."
 
 
+@pytest.mark.slow
 def test_test_passes_pytests_exit_code_and_closing_line_on(tmp_path: Path):
     good, bad = tmp_path / "test_good.py", tmp_path / "test_bad.py"
     good.write_text("def test_it(): pass\n")
@@ -227,6 +232,7 @@ def test_test_passes_pytests_exit_code_and_closing_line_on(tmp_path: Path):
 def test_the_whole_suite_is_spread_over_the_processors(given: list[str], spread: bool, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     assert bootstrap.pytest_arguments(given) == (["-n", "2", *given] if spread else given)
+    assert bootstrap.pytest_arguments(["--all", *given]) == [*(["-n", "2"] * spread), "-m", "not services", *given]
 
 
 def test_the_guard_costs_less_than_a_tenth_of_a_second_when_nothing_is_to_do():

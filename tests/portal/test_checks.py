@@ -37,12 +37,14 @@ def manage(tmp_path: Path, *arguments: str, **variables: str) -> subprocess.Comp
     return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
 
 
+@pytest.mark.slow
 def test_the_deployment_check_is_clean_under_production_settings(tmp_path: Path):
     done = manage(tmp_path, "check", "--deploy", "--fail-level", "WARNING")
     assert done.returncode == 0, done.stderr
     assert "System check identified no issues" in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_the_deployment_check_names_all_that_production_must_not_have(tmp_path: Path):
     wrong = {
         "LATCHKEY_DEBUG": "1",
@@ -71,6 +73,7 @@ def test_the_deployment_check_names_all_that_production_must_not_have(tmp_path: 
         assert told in done.stderr
 
 
+@pytest.mark.slow
 def test_https_without_a_proxy_to_trust_is_a_warning(tmp_path: Path):
     done = manage(tmp_path, "check", "--deploy", "--fail-level", "WARNING", LATCHKEY_TRUSTED_PROXIES="")
     assert done.returncode != 0
@@ -93,6 +96,7 @@ def test_nothing_at_all_runs_without_the_secrets(tmp_path: Path, variables: dict
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_development_run_does_not_pass_the_deployment_check(tmp_path: Path):
     done = manage(tmp_path, "check", "--deploy", LATCHKEY_ENV="development")
     assert done.returncode != 0
@@ -110,6 +114,7 @@ def test_the_web_process_does_not_start_on_them_and_lists_all_at_once(tmp_path: 
     assert "LATCHKEY_URL is http://" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("process", [["worker", "--pool", "solo"], ["beat"]])
 def test_worker_and_beat_do_not_start_on_them_either(tmp_path: Path, process: list[str]):
     environment = {**os.environ, **PRODUCTION, "REDIS_URL": "", "LATCHKEY_DATA": str(tmp_path), "LATCHKEY_DEBUG": "1"}

@@ -175,6 +175,7 @@ def test_incidents_are_found(staff_client, incident):
     assert found(q="nothing") == found(state="closed") == []
 
 
+@pytest.mark.slow
 def test_the_page_takes_few_queries_however_much_was_revoked(
     staff_client, incident, company, server, owner, actor, django_assert_max_num_queries
 ):

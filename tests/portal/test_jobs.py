@@ -299,6 +299,7 @@ def test_a_settled_failure_has_an_outcome():
         DeadLetter.objects.filter(pk=letter.pk).update(settled_at=timezone.now())
 
 
+@pytest.mark.slow
 def test_the_page_costs_few_queries_however_much_failed(staff_client, django_assert_max_num_queries):
     page(staff_client)
     for number in range(30):

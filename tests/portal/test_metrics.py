@@ -132,6 +132,7 @@ def test_a_task_is_counted_by_its_outcome(shared):
     assert sum(rows["tests.fails", "failed"][:-1]) == 1
 
 
+@pytest.mark.slow
 def test_several_processes_are_added_up_and_what_ended_stays_counted(shared):
     script = (
         "import os, django; django.setup()\n"
@@ -190,6 +191,7 @@ def test_the_names_follow_prometheus():
     assert all(name.startswith("latchkey_") and metric.help for name, metric in ALL.items())
 
 
+@pytest.mark.slow
 def test_counting_costs_the_hot_path_next_to_nothing():
     """Three of these are counted for a verification, which takes a millisecond and more of a processor."""
     made = Counts()

@@ -145,12 +145,14 @@ def run(script: str, **environment: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_neither_library_is_imported_where_nobody_asked_for_it():
     ours = ("sentry_sdk", "opentelemetry.instrumentation.django", "opentelemetry.exporter", "opentelemetry.sdk.trace")
     script = "import sys, django; django.setup(); import portal.wsgi; print(*sys.modules)"
     assert not set(ours) & set(run(script).split())
 
 
+@pytest.mark.slow
 def test_a_request_is_traced_where_somebody_asked_for_it():
     """The API has a handler of its own: it is traced too, under the id of the request."""
     script = """

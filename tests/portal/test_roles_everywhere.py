@@ -23,7 +23,7 @@ from portal.companies.words import ACT_WORDS, ROLE_WORDS
 from tests import factories
 from tests.security.test_tenants import COMPANY, address, state, things  # noqa: F401  (a fixture)
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 # The table once more: a change of who may do what is made twice, knowingly.
 EXPECTED = {

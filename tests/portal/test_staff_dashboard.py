@@ -151,6 +151,7 @@ def test_sign_ups_are_counted_by_day(company, other_company):
     assert dashboards.sign_ups()[-1][1] == 2 and len(dashboards.sign_ups()) == 30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["/staff/", "/staff/people/", "/staff/incidents/", "/staff/revocations/",
                                   "/staff/connections/", "/staff/jobs/"])  # fmt: skip
 def test_pages_are_quick_at_size(company, key, staff_client, page):

@@ -366,6 +366,7 @@ def test_a_waiting_run_is_refused(staff_client, company, many, settings, idle):
     assert Key.objects.filter(revoked_at=None).count() == 12
 
 
+@pytest.mark.slow
 def test_ten_thousand_keys_in_bounded_memory_and_time(company, key, actor, idle):
     """On SQLite, with the audit chain and the feed: a few thousand a second."""
     import time

@@ -46,6 +46,7 @@ def test_every_view_of_the_staff_names_an_act():
     assert [route for route, view in STAFF if getattr(view, "staff_act", None) not in ACTS] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", StaffRole.values)
 def test_every_role_is_tried_on_every_view(role):
     client = browser(factories.make_staff(role=role))

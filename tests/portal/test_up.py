@@ -134,6 +134,7 @@ def test_a_process_that_dies_is_started_again_and_it_is_said(
     assert any("worker stopped (SIGKILL); it is started again in 1 s" in line for line in said)
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_again_and_again_ends_all(supervise: Callable[..., Supervisor], monkeypatch):
     monkeypatch.setattr("portal.supervisor.LONGEST_PAUSE", 0.0)
     supervisor = supervise("import sys; sys.exit('no queue')")

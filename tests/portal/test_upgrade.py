@@ -18,6 +18,7 @@ from django.db.migrations.loader import MigrationLoader
 
 from tests.portal.released.__main__ import FOLDER, manage
 
+pytestmark = pytest.mark.slow
 RELEASES = sorted(path.stem for path in FOLDER.glob("*.json"))
 OURS = ("keys", "portal")
 # A row that the old code reads must be there as it was. These change by themselves.

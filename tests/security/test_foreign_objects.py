@@ -34,7 +34,7 @@ from tests import factories
 from tests.keys.oauth.driving import Agent, register
 from tests.security.test_tenants import COMPANY, address, routes, state
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 MARK = b"zanzibar"
 MISSING = "ZZZZZZZZZZZZ"
 METHODS = ("get", "post", "put", "patch", "delete")

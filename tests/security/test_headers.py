@@ -75,6 +75,7 @@ def test_a_forwarded_address_counts_only_from_our_proxies(settings, proxies, for
     assert client_address(request) == address
 
 
+@pytest.mark.slow
 def test_production_has_locked_cookies_and_insists_on_https(tmp_path: Path):
     """In a process of its own: these settings are decided when the process starts."""
     code = """

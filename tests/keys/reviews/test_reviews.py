@@ -105,6 +105,7 @@ def test_companies_without_keys_new_ones_and_suspended_ones_have_none(at_the_fir
     assert making.make_due() == 0
 
 
+@pytest.mark.slow
 def test_many_companies_are_done_in_batches_of_a_few_queries(
     at_the_first, server, owner, django_assert_max_num_queries, monkeypatch
 ):
