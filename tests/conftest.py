@@ -36,37 +36,23 @@ def pytest_configure(config: pytest.Config) -> None:
     if settings.REDIS_URL and worker:
         settings.REDIS_URL = f"{settings.REDIS_URL.rsplit('/', 1)[0]}/{int(worker.removeprefix('gw')) + 1}"
         settings.CACHES["default"]["LOCATION"] = settings.REDIS_URL
+    settings.USAGE_FLUSH_SECONDS = 0  # the counter is emptied by hand
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.WHITENOISE_AUTOREFRESH = True  # otherwise each of many browsers reads all static files when it begins
     # Nobody asks for content types and permissions after a transactional test has emptied the tables.
     flush.emit_post_migrate_signal = lambda *_, **__: None
 
 
 @pytest.fixture(autouse=True)
-def _clean_cache() -> Iterator[None]:
+def _as_new() -> Iterator[None]:
+    """Nothing cached, limited or counted by an earlier test. Celery's tasks run where they are sent."""
     cache.clear()
-    yield
-    cache.clear()
-
-
-@pytest.fixture(autouse=True)
-def _tasks_at_once(settings: object) -> Iterator[None]:
-    """Celery's tasks run where they are sent; the usage counter is emptied by hand."""
     celery.conf.update(task_always_eager=True, task_eager_propagates=True)
-    settings.USAGE_FLUSH_SECONDS = 0  # type: ignore[attr-defined]
     limits.limiter().clear()
     throttling.forget()
     yield
+    cache.clear()
     counter.flush(send=lambda *_: None)
-
-
-@pytest.fixture(autouse=True)
-def _mail_in_memory(settings: object) -> None:
-    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"  # type: ignore[attr-defined]
-
-
-@pytest.fixture(autouse=True)
-def _fast_passwords(settings: object) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # type: ignore[attr-defined]
 
 
 @pytest.fixture(autouse=True)
