@@ -131,7 +131,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.contrib.messages.context_processors.messages",
                 "portal.ui.context.portal",
             ],
-            "builtins": ["portal.ui.templatetags.ui"],
+            "builtins": [f"portal.ui.templatetags.{name}" for name in ("marks", "graphs", "places", "boxes", "fields")],
         },
     }
 ]
