@@ -20,11 +20,12 @@ from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
-from keys import management, services, tokens
+from keys import services, tokens
 from keys.leaks import github, limits
 from keys.leaks.finding import tokens_in
 from keys.leaks.models import Leak, Rule
 from keys.leaks.services import change_rule
+from keys.management_tokens import services as management
 from keys.models import Key, ManagementScope
 from keys.webhooks import outgoing
 from keys.webhooks.endpoints import create_endpoint

@@ -17,9 +17,15 @@ from keys.forms import RevokeKeyForm
 from keys.models import McpServer, ServerCredential
 from keys.once import OnceForm, make_once
 from keys.selectors import company_server, company_servers
-from keys.server_forms import CatalogueForm, CredentialForm, RotateForm, ServerForm, ToolRows, tools_of
-from keys.server_snippets import protecting
-from keys.servers import create_credential, register_server, revoke_credential, rotate_credential, update_server
+from keys.servers.forms import CatalogueForm, CredentialForm, RotateForm, ServerForm, ToolRows, tools_of
+from keys.servers.services import (
+    create_credential,
+    register_server,
+    revoke_credential,
+    rotate_credential,
+    update_server,
+)
+from keys.servers.snippets import protecting
 from keys.tokens import Token
 from portal.accounts.reauthentication import recent_sign_in_required
 from portal.audit.actors import Actor

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from keys.management import ACT_OF
+from keys.management_tokens.services import ACT_OF
 from keys.models import ManagementScope
 from keys.once import OnceForm
 from portal.companies.models import Membership

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from keys import management_views as views
+from keys.management_tokens import views
 
 app_name = "tokens"
 urlpatterns = [

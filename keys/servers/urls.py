@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from keys import server_views as views
+from keys.servers import views
 from keys.trying.views import check_server
 
 app_name = "servers"

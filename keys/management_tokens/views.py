@@ -13,8 +13,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from keys.errors import LifecycleError, LifetimeInvalid, ScopeBeyondRights, ScopeUnknown
 from keys.forms import RevokeKeyForm
-from keys.management import create_token, revoke_token
-from keys.management_forms import TokenForm
+from keys.management_tokens.forms import TokenForm
+from keys.management_tokens.services import create_token, revoke_token
 from keys.models import ManagementToken
 from keys.once import make_once
 from keys.selectors import company_token, company_tokens
