@@ -29,7 +29,7 @@ from keys.oauth.cors import open_to_browsers
 from keys.oauth.deciding import decide
 from keys.oauth.models import DeviceRequest
 from keys.oauth.validator import DEVICE_CODE, Validator, grants_of
-from keys.oauth.views import error_answer, machine_answer
+from keys.oauth.views.endpoints import error_answer, machine_answer
 from keys.oauth.wanted import NoSuchTool, Wanted, scopes_for
 from portal.accounts.models import User
 from portal.addresses import client_address
