@@ -8,14 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.utils.translation import gettext as _
 
 from keys import addresses, scopes
-from keys.errors import (
-    AddressInvalid,
-    LimitBeyondPlan,
-    NotAllowed,
-    ScopeBeyondRights,
-    ScopeUnknown,
-    ServerUnavailable,
-)
+from keys.errors import AddressInvalid, LimitBeyondPlan, NotAllowed, ScopeBeyondRights, ScopeUnknown, ServerUnavailable
 from keys.limits import limits_of
 from keys.models import McpServer
 from portal.audit.models import ActorKind
