@@ -13,12 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from keys import alerts, events, feed, hotstore, tokens
-from keys.errors import (
-    AlreadyRotated,
-    CompanyInactive,
-    LifetimeInvalid,
-    NotUsable,
-)
+from keys.errors import AlreadyRotated, CompanyInactive, LifetimeInvalid, NotUsable
 from keys.labels import checked_labels, to_text
 from keys.models import CredentialState, Key, McpServer
 from keys.policy.selectors import capped_expiry, check_expiry, policy_of
