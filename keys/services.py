@@ -18,6 +18,7 @@ from keys.labels import checked_labels, to_text
 from keys.models import CredentialState, Key, McpServer
 from keys.policy.selectors import capped_expiry, check_expiry, policy_of
 from keys.rules import check_limits, check_maker, check_server, checked_addresses, checked_scopes
+from keys.values import new_value
 from keys.webhooks.models import EventType
 from portal.audit.services import Target, record, record_many
 from portal.companies.models import Company
@@ -240,15 +241,8 @@ def target(key: Key) -> Target:
 
 
 def _new_value(**fields: Any) -> tuple[Key, tokens.Token]:
-    token = tokens.generate(tokens.Kind(settings.KEY_KIND))
-    pepper_id, pepper = next(iter(settings.PEPPERS.items()))
-    key = Key(
-        id=token.id,
-        digest=tokens.digest(token.text, pepper),
-        pepper=pepper_id,
-        hint=tokens.hint(token),
-        **fields,
-    )
+    token, stored = new_value(tokens.Kind(settings.KEY_KIND))
+    key = Key(**stored, **fields)
     key.full_clean(exclude=["id", "company", "server", "user", "replaces"])
     key.save(force_insert=True)
     return key, token

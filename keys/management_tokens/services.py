@@ -16,6 +16,7 @@ from keys.errors import CompanyInactive, LifetimeInvalid, ScopeBeyondRights, Sco
 from keys.models import ManagementScope, ManagementToken
 from keys.peppers import redigests
 from keys.services import LONGEST_LIFE
+from keys.values import new_value
 from portal.audit.services import Target, record
 from portal.companies.models import Company, Membership
 from portal.companies.second_factor import owes_second_factor
@@ -80,18 +81,9 @@ def create_token(
         raise ScopeBeyondRights
     if expires_at is not None and not timezone.now() < expires_at <= timezone.now() + LONGEST_LIFE:
         raise LifetimeInvalid
-    token = tokens.generate(tokens.Kind.MANAGEMENT)
-    pepper_id, pepper = next(iter(settings.PEPPERS.items()))
+    token, stored = new_value(tokens.Kind.MANAGEMENT)
     made = ManagementToken.objects.create(
-        id=token.id,
-        digest=tokens.digest(token.text, pepper),
-        pepper=pepper_id,
-        hint=tokens.hint(token),
-        company=company,
-        user=user,
-        name=name.strip(),
-        scopes=wanted,
-        expires_at=expires_at,
+        **stored, company=company, user=user, name=name.strip(), scopes=wanted, expires_at=expires_at
     )
     record("token:created", actor=actor, company=company, target=_target(made), data={"scopes": wanted})
     return made, token

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Q
@@ -17,6 +16,7 @@ from keys import feed, hotstore, tokens
 from keys.errors import AlreadyRotated, LifetimeInvalid, NameTaken, NotUsable, ServerUnavailable
 from keys.models import CredentialState, McpServer, ServerCredential
 from keys.services import LONGEST_OVERLAP
+from keys.values import new_value
 from keys.webhooks.models import EventType
 from keys.webhooks.services import emit
 from portal.audit.services import Target, record
@@ -185,13 +185,5 @@ def _save(server: McpServer) -> None:
 
 
 def _new_credential(**fields: Any) -> tuple[ServerCredential, tokens.Token]:
-    token = tokens.generate(tokens.Kind.SERVER)
-    pepper_id, pepper = next(iter(settings.PEPPERS.items()))
-    credential = ServerCredential.objects.create(
-        id=token.id,
-        digest=tokens.digest(token.text, pepper),
-        pepper=pepper_id,
-        hint=tokens.hint(token),
-        **fields,
-    )
-    return credential, token
+    token, stored = new_value(tokens.Kind.SERVER)
+    return ServerCredential.objects.create(**stored, **fields), token
