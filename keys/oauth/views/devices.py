@@ -23,7 +23,8 @@ from django.views.decorators.http import require_http_methods
 from oauth2_provider.models import get_application_model
 from oauthlib.oauth2 import DeviceAuthorizationEndpoint, OAuth2Error
 
-from keys.oauth import devices, limiting, resources
+from keys import windows
+from keys.oauth import devices, resources
 from keys.oauth.backend import Backend, code_digest
 from keys.oauth.cors import open_to_browsers
 from keys.oauth.deciding import decide
@@ -71,7 +72,7 @@ class CodeForm(forms.Form):
 @require_http_methods(["POST"])
 def authorization(request: HttpRequest) -> HttpResponse:
     """`/oauth/device_authorization`: a device code for the client, and a user code for its person."""
-    if wait := limiting.wait("devices", client_address(request) or "", MOST_AN_HOUR, 3600):
+    if wait := windows.wait("oauth-devices", client_address(request) or "", MOST_AN_HOUR, 3600):
         answer = error_answer("slow_down", "Too many requests from this address.")
         answer.status_code, answer.headers["Retry-After"] = 429, str(wait)
         return answer

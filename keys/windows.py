@@ -9,17 +9,18 @@ from django.core.cache import cache
 
 def wait(name: str, who: str, most: int, window: int) -> int:
     """Count one more time. 0, or for how many seconds `who` has to wait: it was there `most` times in this window."""
-    count = _count(name, who, window)
-    return 0 if count <= most else _left(window)
+    times = count(name, who, window)
+    return 0 if times <= most else _left(window)
 
 
 def look(name: str, who: str, most: int, window: int) -> int:
     """The same without counting: 0 as long as one more time is allowed."""
-    count = int(cache.get(_key(name, who, window)) or 0)
-    return 0 if count < most else _left(window)
+    times = int(cache.get(_key(name, who, window)) or 0)
+    return 0 if times < most else _left(window)
 
 
-def _count(name: str, who: str, window: int) -> int:
+def count(name: str, who: str, window: int) -> int:
+    """Count one more time; how often it was in this window."""
     key = _key(name, who, window)
     cache.add(key, 0, window * 2)
     try:
@@ -29,7 +30,7 @@ def _count(name: str, who: str, window: int) -> int:
 
 
 def _key(name: str, who: str, window: int) -> str:
-    return f"oauth-{name}:{int(time.time() // window)}:{who}"
+    return f"{name}:{int(time.time() // window)}:{who}"
 
 
 def _left(window: int) -> int:
