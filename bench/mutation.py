@@ -37,6 +37,7 @@ TARGETS: Final[dict[str, list[str]]] = {
         "tests/keys/test_verdicts.py",
         "tests/keys/test_unknown_ids.py",
     ],
+    "keys/rules.py": ["tests/keys/test_lifecycle.py", "tests/keys/test_lifecycle_details.py"],
     "keys/services.py": ["tests/keys/test_lifecycle.py", "tests/keys/test_lifecycle_details.py"],
 }
 _COMPARISONS: Final[dict[type[ast.cmpop], type[ast.cmpop]]] = {

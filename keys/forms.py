@@ -1,4 +1,4 @@
-"""Forms of the key pages. They check what a person typed; what the state of things allows is for keys/services.py."""
+"""Forms of the key pages. They check what a person typed; what the state of things allows is for keys/rules.py."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class AddressesField(forms.CharField):
     widget = forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "placeholder": "203.0.113.0/24"})
 
     def clean(self, value: Any) -> list[str]:
-        """The parts of what was typed; keys/services.py says which of them is no address."""
+        """The parts of what was typed; keys/rules.py says which of them is no address."""
         return [part for part in re.split(r"[\s,;]+", super().clean(value)) if part]
 
     def prepare_value(self, value: Any) -> Any:

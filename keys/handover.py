@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils.translation import ngettext
 
 from keys import feed, services
-from keys.management import revoke_token
+from keys.management_tokens.services import revoke_token
 from keys.models import CredentialQuerySet, Key
 from keys.oauth.models import Connection
 from portal.audit.services import record_many

@@ -12,29 +12,16 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from keys import addresses, alerts, events, feed, hotstore, scopes, tokens
-from keys.errors import (
-    AddressInvalid,
-    AlreadyRotated,
-    CompanyInactive,
-    LifetimeInvalid,
-    LimitBeyondPlan,
-    NotAllowed,
-    NotUsable,
-    ScopeBeyondRights,
-    ScopeUnknown,
-    ServerUnavailable,
-)
+from keys import alerts, events, feed, hotstore, tokens
+from keys.errors import AlreadyRotated, CompanyInactive, LifetimeInvalid, NotUsable
 from keys.labels import checked_labels, to_text
-from keys.limits import limits_of
 from keys.models import CredentialState, Key, McpServer
 from keys.policy.selectors import capped_expiry, check_expiry, policy_of
+from keys.rules import check_limits, check_maker, check_server, checked_addresses, checked_scopes
+from keys.values import new_value
 from keys.webhooks.models import EventType
-from portal.audit.models import ActorKind
 from portal.audit.services import Target, record, record_many
-from portal.companies.models import Company, Membership
-from portal.companies.roles import may
-from portal.companies.second_factor import owes_second_factor
+from portal.companies.models import Company
 from portal.logs import redact
 
 if TYPE_CHECKING:
@@ -72,12 +59,12 @@ def create_key(
     company = Company.objects.select_for_update().get(pk=company.pk)
     if not company.is_active:
         raise CompanyInactive
-    _check_maker(company, user)
-    _check_server(server, company)
+    check_maker(company, user)
+    check_server(server, company)
     check_expiry(company, expires_at)
     if expires_at is not None and not timezone.now() < expires_at <= timezone.now() + LONGEST_LIFE:
         raise LifetimeInvalid
-    _check_limits(company, {"per_minute": per_minute, "per_month": per_month}, actor)
+    check_limits(company, {"per_minute": per_minute, "per_month": per_month}, actor)
     key, token = _new_value(
         company=company,
         server=server,
@@ -116,7 +103,7 @@ def rotate_key(*, key: Key, overlap: timedelta, actor: Actor) -> tuple[Key, toke
         raise AlreadyRotated
     if old.state != CredentialState.ACTIVE:
         raise NotUsable
-    _check_server(old.server, company)
+    check_server(old.server, company)
     now = timezone.now()
     login_client, old.login_client = old.login_client, ""
     old.overlap_ends_at = min(filter(None, (now + overlap, old.expires_at)))
@@ -181,7 +168,7 @@ def update_key(*, key: Key, actor: Actor, **changes: Any) -> Key:
         changes["labels"] = checked_labels(changes["labels"])
     before = {field: getattr(key, field) for field in changes}
     changed = {field: value for field, value in changes.items() if before[field] != value}
-    _check_limits(key.company, changed, actor)
+    check_limits(key.company, changed, actor)
     if changed:
         columns = {field: value for field, value in changed.items() if field != "labels"}
         if "labels" in changed:
@@ -195,17 +182,6 @@ def update_key(*, key: Key, actor: Actor, **changes: Any) -> Key:
         events.tell(EventType.KEY_UPDATED, [key], changed=sorted(changed))
         alerts.tell_holders([event], [key], actor)
     return key
-
-
-def _check_limits(company: Company, wanted: dict[str, Any], actor: Actor) -> None:
-    """Raises LimitBeyondPlan if `wanted` has more calls than the plan gives, unless the operator's staff give them."""
-    if actor.kind == ActorKind.STAFF:
-        return
-    plan = limits_of(company.plan, None, None)
-    if plan.per_minute is not None and (wanted.get("per_minute") or 0) > plan.per_minute:
-        raise LimitBeyondPlan(_("The plan allows %(number)s calls a minute at most.") % {"number": plan.per_minute})
-    if plan.per_month is not None and (wanted.get("per_month") or 0) > plan.per_month:
-        raise LimitBeyondPlan(_("The plan allows %(number)s calls a month at most.") % {"number": plan.per_month})
 
 
 @transaction.atomic
@@ -264,59 +240,9 @@ def target(key: Key) -> Target:
     return Target("key", key.pk, key.name)
 
 
-def checked_scopes(
-    wanted: Iterable[str], *, server: McpServer, company: Company, user: User, kept: Iterable[str] = ()
-) -> list[str]:
-    """`wanted` in normal form, if the server has such tools (those in `kept` may be gone) and the member's rights
-    reach them. Raises ScopeUnknown, ScopeBeyondRights.
-    """
-    try:
-        found = scopes.normalize(wanted)
-    except scopes.InvalidScope as error:
-        raise ScopeUnknown(str(error)) from None
-    known = {scopes.ALL, scopes.READ, *kept, *(scopes.TOOL_PREFIX + name for name in server.tool_names)}
-    if server.tools and (unknown := set(found) - known):
-        raise ScopeUnknown(_("The MCP server has no tool for %(scope)s.") % {"scope": sorted(unknown)[0]})
-    role = Membership.objects.filter(company=company, user=user).values_list("role", flat=True).first()
-    if role is None or not may(role, "key:create"):
-        raise ScopeBeyondRights
-    return found
-
-
-def checked_addresses(ranges: Iterable[str]) -> list[str]:
-    """`ranges` in normal form. Raises AddressInvalid, naming the wrong one."""
-    try:
-        return addresses.normalize(ranges)
-    except ValueError as error:
-        raise AddressInvalid(
-            _("%(range)s is neither an address nor a range. Use CIDR ranges such as 203.0.113.0/24.") % {"range": error}
-        ) from None
-
-
-def _check_maker(company: Company, user: User) -> None:
-    member = Membership.objects.select_related("company").filter(company=company, user=user).first()
-    if member is not None and may(member.role, "key:create") and not member.may("key:create"):
-        raise NotAllowed(_("This company lets fewer roles create keys. Ask an owner or admin for one."))
-    if owes_second_factor(company, user):
-        raise NotAllowed(_("This company asks for a second factor. Set one up on your account's page first."))
-
-
-def _check_server(server: McpServer, company: Company) -> None:
-    server.refresh_from_db()
-    if server.archived_at or server.company_id not in {None, company.pk}:
-        raise ServerUnavailable
-
-
 def _new_value(**fields: Any) -> tuple[Key, tokens.Token]:
-    token = tokens.generate(tokens.Kind(settings.KEY_KIND))
-    pepper_id, pepper = next(iter(settings.PEPPERS.items()))
-    key = Key(
-        id=token.id,
-        digest=tokens.digest(token.text, pepper),
-        pepper=pepper_id,
-        hint=tokens.hint(token),
-        **fields,
-    )
+    token, stored = new_value(tokens.Kind(settings.KEY_KIND))
+    key = Key(**stored, **fields)
     key.full_clean(exclude=["id", "company", "server", "user", "replaces"])
     key.save(force_insert=True)
     return key, token

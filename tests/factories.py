@@ -8,9 +8,10 @@ from typing import Any
 
 from django.utils import timezone
 
-from keys import servers, services
+from keys import services
 from keys.mcp.catalogue import TOOLS
 from keys.models import Key, McpServer, ServerCredential
+from keys.servers import services as servers
 from keys.tokens import Token
 from portal.accounts.models import User
 from portal.audit.actors import SYSTEM, Actor

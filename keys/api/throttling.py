@@ -11,11 +11,11 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from rest_framework.exceptions import Throttled
 from rest_framework.views import APIView
 
+from keys import windows
 from keys.api import problems
 from keys.limits import Limits, Permit, limiter
 from portal.addresses import client_address
@@ -50,18 +50,10 @@ def refuse(request: HttpRequest) -> HttpResponse | None:
 def note_failure(request: HttpRequest) -> None:
     """Count a bad credential against the caller's address."""
     address = client_address(request) or ""
-    now = time.time()
-    window = int(now // WINDOW_SECONDS)
-    name = f"bad-credentials:{window}:{address}"
-    cache.add(name, 0, WINDOW_SECONDS * 2)
-    try:
-        failures = cache.incr(name)
-    except ValueError:  # evicted between the two calls
-        return
-    if failures >= MOST_FAILURES:
+    if windows.count("bad-credentials", address, WINDOW_SECONDS) >= MOST_FAILURES:
         if len(_refused) > 10_000:
             _refused.clear()
-        _refused[address] = (window + 1) * WINDOW_SECONDS
+        _refused[address] = (time.time() // WINDOW_SECONDS + 1) * WINDOW_SECONDS
 
 
 def forget() -> None:

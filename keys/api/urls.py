@@ -3,7 +3,8 @@
 from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
 
-from keys.api import data, login, server, verify
+from keys.api import login, server, verify
+from keys.api.data import views as data
 from keys.api.management import keys, reads, servers
 from keys.api.problems import no_such_address
 from keys.leaks import api as leaks

@@ -12,11 +12,13 @@ from django.conf import settings
 from django.utils import timezone
 from oauth2_provider.models import get_refresh_token_model
 
-from keys import management, servers, services, tokens
+from keys import services, tokens
 from keys.leaks.models import Kind
+from keys.management_tokens import services as management
 from keys.models import Key, ManagementToken, ServerCredential
 from keys.oauth import connections
 from keys.oauth.models import AccessValue, Connection
+from keys.servers import services as servers
 
 if TYPE_CHECKING:
     from portal.audit.actors import Actor

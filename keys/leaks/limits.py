@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from typing import Final
 
-from django.core.cache import cache
 from django.http import HttpRequest
 
+from keys import windows
 from portal.addresses import client_address
 
 MOST: Final = 20
@@ -16,12 +15,4 @@ SECONDS: Final = 60
 
 def wait(request: HttpRequest) -> int:
     """0, and the report counts against its address; or how many seconds it has to wait."""
-    now = time.time()
-    window = int(now // SECONDS)
-    name = f"leak-reports:{window}:{client_address(request) or ''}"
-    cache.add(name, 0, SECONDS * 2)
-    try:
-        number = cache.incr(name)
-    except ValueError:  # evicted between the two calls
-        return 0
-    return 0 if number <= MOST else int((window + 1) * SECONDS - now) + 1
+    return windows.wait("leak-reports", client_address(request) or "", MOST, SECONDS)

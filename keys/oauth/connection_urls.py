@@ -2,12 +2,12 @@
 
 from django.urls import path
 
-from keys.oauth import machine_pages, pages
+from keys.oauth.views import connections, machines
 
 app_name = "connections"
 urlpatterns = [
-    path("", pages.connection_list, name="list"),
-    path("machines/new/", machine_pages.new, name="machine_new"),
-    path("<str:connection_id>/", pages.detail, name="detail"),
-    path("<str:connection_id>/revoke/", pages.revoke, name="revoke"),
+    path("", connections.connection_list, name="list"),
+    path("machines/new/", machines.new, name="machine_new"),
+    path("<str:connection_id>/", connections.detail, name="detail"),
+    path("<str:connection_id>/revoke/", connections.revoke, name="revoke"),
 ]

@@ -16,7 +16,7 @@ from keys.errors import CompanyInactive
 from keys.models import McpServer
 from keys.oauth import notices
 from keys.oauth.models import Approval, Connection
-from keys.services import checked_scopes
+from keys.rules import checked_scopes
 from portal.audit.actors import SYSTEM, Actor
 from portal.audit.services import Target, record
 from portal.companies.models import Company

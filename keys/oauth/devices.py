@@ -10,8 +10,9 @@ from django.db import transaction
 from django.utils import timezone
 from oauthlib.oauth2.rfc8628.grant_types import DeviceCodeGrant
 
+from keys import windows
 from keys.models import McpServer
-from keys.oauth import connections, limiting
+from keys.oauth import connections
 from keys.oauth.models import Connection, DeviceRequest
 
 if TYPE_CHECKING:
@@ -54,15 +55,15 @@ def begin(*, client: Any, server: McpServer, scopes: list[str], user_code: str, 
 
 def find(*, typed: str, user: User, address: str) -> DeviceRequest | None:
     """The waiting request with the code that was typed, in any spelling. Misses are counted. Raises TooManyMisses."""
-    limits = [("device-user", user.pk, MOST_MISSES), ("device-address", address, MOST_MISSES_OF_ADDRESS)]
-    if seconds := max(limiting.look(name, who, most, MISSES_WINDOW) for name, who, most in limits):
+    limits = [("oauth-device-user", user.pk, MOST_MISSES), ("oauth-device-address", address, MOST_MISSES_OF_ADDRESS)]
+    if seconds := max(windows.look(name, who, most, MISSES_WINDOW) for name, who, most in limits):
         raise TooManyMisses(seconds)
     code = "".join(letter for letter in typed.upper()[:40] if letter in LETTERS)
     found = DeviceRequest.objects.filter(user_code=code).select_related("client", "server").first() if code else None
     if found is not None and found.is_waiting:
         return found
     for name, who, most in limits:
-        limiting.wait(name, who, most, MISSES_WINDOW)
+        windows.wait(name, who, most, MISSES_WINDOW)
     return None
 
 

@@ -21,7 +21,7 @@ from keys.models import McpServer
 from keys.oauth import connections
 from keys.oauth.client_secrets import stored_secret
 from keys.oauth.models import Connection, Machine
-from keys.services import checked_scopes
+from keys.rules import checked_scopes
 from portal.audit.actors import Actor
 from portal.audit.services import record
 from portal.companies.models import Company

@@ -12,7 +12,8 @@ from django.views.decorators.http import require_http_methods
 from oauth2_provider.generators import generate_client_secret
 from oauth2_provider.models import get_application_model
 
-from keys.oauth import limiting, redirects
+from keys import windows
+from keys.oauth import redirects
 from keys.oauth.client_secrets import stored_secret
 from keys.oauth.cors import open_to_browsers
 from keys.oauth.validator import DEVICE_CODE, grants_of
@@ -38,7 +39,7 @@ class Unregistrable(Exception):
 @require_http_methods(["POST"])
 def register(request: HttpRequest) -> HttpResponse:
     """Register a client. Limited by address; without a token the registration is cleaned up after a while."""
-    wait = limiting.wait("registrations", client_address(request) or "", MOST_AN_HOUR, 3600)
+    wait = windows.wait("oauth-registrations", client_address(request) or "", MOST_AN_HOUR, 3600)
     if wait:
         return _answer({"error": "too_many_requests", "error_description": "Too many registrations."}, 429, wait)
     try:

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from keys.errors import LifetimeInvalid
 from keys.policy.models import LONGEST_DAYS, KeyPolicy
-from keys.services import checked_addresses
+from keys.rules import checked_addresses
 from portal.audit.services import Target, record
 from portal.companies.models import Company
 from portal.companies.roles import Role

@@ -12,12 +12,13 @@ from datetime import timedelta
 from django.db import transaction
 from django.utils import timezone
 
-from keys import servers, services
+from keys import services
 from keys.leaks.finding import Found
 from keys.leaks.models import Kind, Source
 from keys.leaks.services import Incident, note_leak
 from keys.models import Key, McpServer
 from keys.reviews.making import make_for
+from keys.servers import services as servers
 from keys.usage.services import write_batch
 from keys.webhooks.endpoints import create_endpoint
 from portal.accounts.models import User

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from keys import servers, services
+from keys import services
+from keys.servers import services as servers
 from portal.audit.actors import SYSTEM
 from portal.companies.models import Company
 from tests import factories

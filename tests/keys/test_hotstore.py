@@ -10,9 +10,10 @@ from unittest import mock
 import pytest
 from django.utils import timezone
 
-from keys import hotstore, limits, records, servers, services, tokens, verification
+from keys import hotstore, limits, records, services, tokens, verification
 from keys.hotstore import connection, forgetting
 from keys.models import Key
+from keys.servers import services as servers
 from keys.unknown_ids import unknown_ids
 from keys.verification import NotAuthenticated, Question, verify, verify_many
 from portal.accounts.models import User

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from keys import errors, services
-from keys.management import create_token
+from keys.management_tokens.services import create_token
 from keys.models import Key
 from keys.policy.models import KeyPolicy
 from keys.policy.selectors import policy_of

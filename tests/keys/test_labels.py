@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from keys import labels, services
 from keys.errors import LabelInvalid
-from keys.management import create_token
+from keys.management_tokens.services import create_token
 from keys.models import Key
 from keys.selectors import company_labels
 from portal.audit.actors import Actor

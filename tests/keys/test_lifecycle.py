@@ -6,8 +6,9 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from keys import errors, feed, selectors, servers, services, tokens
+from keys import errors, feed, selectors, services, tokens
 from keys.models import CredentialState, FeedEvent, Key
+from keys.servers import services as servers
 from portal.audit.actors import SYSTEM, Actor
 from portal.audit.models import AuditEvent
 from portal.audit.services import verify_chain

@@ -7,8 +7,9 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from keys import errors, limits, management, selectors, services
+from keys import errors, limits, selectors, services
 from keys.api.management import base
+from keys.management_tokens import services as management
 from keys.models import CredentialState, Key, ManagementScope
 from portal.audit.actors import SYSTEM
 from portal.audit.models import AuditEvent

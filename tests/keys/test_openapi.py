@@ -14,8 +14,9 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from keys import limits, management
+from keys import limits
 from keys.api import throttling
+from keys.management_tokens import services as management
 from keys.models import ManagementScope
 from portal import wsgi
 from portal.audit.actors import SYSTEM

@@ -14,7 +14,8 @@ from django.core.management import call_command
 from django.db import connections
 from django.test import Client
 
-from keys import management, peppers, services, tokens
+from keys import peppers, services, tokens
+from keys.management_tokens import services as management
 from keys.models import Key, ManagementScope, ManagementToken, ServerCredential
 from keys.peppers import redigests
 from keys.webhooks.endpoints import create_endpoint

@@ -11,7 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import URLResolver, get_resolver
 
-from keys.management import create_token
+from keys.management_tokens.services import create_token
 from keys.models import Key, ManagementScope
 from portal.audit.actors import Actor
 from portal.companies.models import Company

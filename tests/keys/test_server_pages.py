@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from keys import tokens
 from keys.models import McpServer, ServerCredential
-from keys.server_snippets import protecting
+from keys.servers.snippets import protecting
 from keys.webhooks.endpoints import disable_endpoint
 from keys.webhooks.models import Endpoint, OffReason
 from keys.webhooks.sweep import tell_owners

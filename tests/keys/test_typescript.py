@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from keys.server_snippets import protecting
+from keys.servers.snippets import protecting
 from tests import factories
 
 pytestmark = pytest.mark.django_db

@@ -9,9 +9,10 @@ import time_machine
 from django.test import Client
 from django.utils import timezone
 
-from keys import records, servers, services, tokens
+from keys import records, services, tokens
 from keys.api import throttling
 from keys.models import Key
+from keys.servers import services as servers
 from keys.usage.counter import counter
 from portal.audit.actors import SYSTEM
 from portal.companies.models import Company, CompanyState, Membership

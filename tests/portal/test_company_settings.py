@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from keys.management import TokenRefused, check_token, create_token
+from keys.management_tokens.services import TokenRefused, check_token, create_token
 from keys.models import Key
 from keys.webhooks.endpoints import create_endpoint
 from portal.audit.actors import SYSTEM, Actor

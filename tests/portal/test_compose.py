@@ -34,7 +34,11 @@ def services() -> dict[str, Any]:
 def variables_read() -> set[str]:
     """Every variable that the code reads through portal.env or keys.mcp.config, or hands to Granian."""
     found = set()
-    for path in (ROOT / "portal/settings.py", ROOT / "keys/mcp/config.py", ROOT / "portal/management/commands/up.py"):
+    for path in (
+        *(ROOT / "portal/settings").glob("*.py"),
+        ROOT / "keys/mcp/config.py",
+        ROOT / "portal/management/commands/up.py",
+    ):
         found |= set(re.findall(r'\b(?:env\.\w+|_\w+)\((?:environ, )?"([A-Z_]+)"', path.read_text()))
     return found | {"GRANIAN_WORKERS"}
 

@@ -17,7 +17,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from keys import tokens
-from keys.management import create_token
+from keys.management_tokens.services import create_token
 from keys.models import Key
 from keys.webhooks.endpoints import create_endpoint
 from portal.audit.actors import SYSTEM, Actor

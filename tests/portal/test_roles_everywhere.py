@@ -14,7 +14,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from keys.api.management.base import ManagementView
 from keys.api.urls import urlpatterns as api_patterns
-from keys.management import ACT_OF, create_token
+from keys.management_tokens.services import ACT_OF, create_token
 from keys.models import ManagementScope
 from portal.audit.actors import SYSTEM
 from portal.companies.models import Company

@@ -40,7 +40,8 @@ def test_the_table_of_the_readme_is_that_of_the_code_too():
 
 def test_the_table_tells_the_defaults_of_the_code():
     table = (ROOT / "docs" / "operations.md").read_text()
-    for name, default in re.findall(r'env\.integer\("([A-Z_]+)", (\d+)', (ROOT / "portal/settings.py").read_text()):
+    code = "\n".join(path.read_text() for path in (ROOT / "portal/settings").glob("*.py"))
+    for name, default in re.findall(r'env\.integer\("([A-Z_]+)", (\d+)', code):
         row = next(line for line in table.splitlines() if line.startswith("| `") and f"`{name}`" in line)
         assert f"`{default}`" in row, name
 

@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from keys import tokens
-from keys.management import create_token
+from keys.management_tokens.services import create_token
 from keys.oauth.models import Approval, Connection
 from keys.usage.models import Sighting
 from portal.audit.actors import Actor

@@ -18,7 +18,7 @@ from portal.companies.models import CompanyState
 from portal.ui import charts
 from portal.ui.badges import badge_of
 from portal.ui.icons import ICONS
-from portal.ui.templatetags import ui
+from portal.ui.templatetags import fields, graphs, marks, places
 
 # Mails are no pages: mail programs read no style sheet.
 TEMPLATES = sorted(
@@ -103,13 +103,13 @@ def _contrast(one: str, other: str) -> float:
 
 
 def test_an_icon_is_silent_unless_it_is_named() -> None:
-    assert 'aria-hidden="true"' in ui.icon("key")
-    assert 'role="img" aria-label="Your &lt;key&gt;"' in ui.icon("key", label="Your <key>")
+    assert 'aria-hidden="true"' in marks.icon("key")
+    assert 'role="img" aria-label="Your &lt;key&gt;"' in marks.icon("key", label="Your <key>")
 
 
 def test_an_icon_that_does_not_exist_is_loud() -> None:
     with pytest.raises(KeyError):
-        ui.icon("no-such-icon")
+        marks.icon("no-such-icon")
 
 
 @pytest.mark.parametrize(
@@ -127,27 +127,27 @@ def test_a_badge_has_words_and_a_tone(value: object, words: str, tone: str) -> N
 
 
 def test_a_badge_and_an_avatar_escape_what_they_show() -> None:
-    assert "<b>" not in ui.badge("active", label="<b>x</b>")
-    assert "<" not in re.sub(r"</?span[^>]*>", "", ui.avatar("<b> <i>"))
+    assert "<b>" not in marks.badge("active", label="<b>x</b>")
+    assert "<" not in re.sub(r"</?span[^>]*>", "", marks.avatar("<b> <i>"))
 
 
 def test_an_avatar_shows_the_first_and_the_last_initial() -> None:
-    assert ">AL<" in ui.avatar("Ada King Lovelace")
-    assert ">?<" in ui.avatar("")
+    assert ">AL<" in marks.avatar("Ada King Lovelace")
+    assert ">?<" in marks.avatar("")
 
 
 def test_a_time_says_how_far_it_is_and_exactly_when(time_machine: object) -> None:
     now = timezone.now()
-    assert ">3\xa0hours ago<" in ui.when(now - timedelta(hours=3, seconds=1))
-    assert ">in 2\xa0days<" in ui.when(now + timedelta(days=2, minutes=1))
-    assert "just now" in ui.when(now)
-    assert f'datetime="{now.isoformat()}"' in ui.when(now, style="exact")
-    assert "Never" in ui.when(None)
+    assert ">3\xa0hours ago<" in marks.when(now - timedelta(hours=3, seconds=1))
+    assert ">in 2\xa0days<" in marks.when(now + timedelta(days=2, minutes=1))
+    assert "just now" in marks.when(now)
+    assert f'datetime="{now.isoformat()}"' in marks.when(now, style="exact")
+    assert "Never" in marks.when(None)
 
 
 def test_a_countdown_ends() -> None:
-    assert ">ended<" in ui.countdown(timezone.now() - timedelta(seconds=1))
-    assert "minutes" in ui.countdown(timezone.now() + timedelta(minutes=30, seconds=1))
+    assert ">ended<" in marks.countdown(timezone.now() - timedelta(seconds=1))
+    assert "minutes" in marks.countdown(timezone.now() + timedelta(minutes=30, seconds=1))
 
 
 # --- Charts --------------------------------------------------------------------------------------------------------
@@ -172,29 +172,29 @@ def test_a_small_value_is_still_a_bar_and_zero_is_none() -> None:
 
 
 def test_a_chart_is_a_table_for_those_who_do_not_see_it() -> None:
-    html = ui.bar_chart([("1 Nov", 4), ("2 <Nov>", 1200)], "Calls by day", "calls")
+    html = graphs.bar_chart([("1 Nov", 4), ("2 <Nov>", 1200)], "Calls by day", "calls")
     assert "<caption>Calls by day (calls)</caption>" in html
     assert '<th scope="row">2 &lt;Nov&gt;</th><td>1,200</td>' in html
     assert html.count("<rect") == 2
 
 
 def test_a_sparkline_of_nothing_is_flat() -> None:
-    assert "chart-base" in ui.sparkline([0, 0], "Calls")
-    assert 'aria-label="Calls: 7 in all, at most 4"' in ui.sparkline([None, 3, 4], "Calls")
+    assert "chart-base" in graphs.sparkline([0, 0], "Calls")
+    assert 'aria-label="Calls: 7 in all, at most 4"' in graphs.sparkline([None, 3, 4], "Calls")
 
 
 # --- Addresses -----------------------------------------------------------------------------------------------------
 
 
 def test_a_page_that_does_not_exist_has_no_address() -> None:
-    assert ui.url_or_none("landing") == "/"
-    assert ui.url_or_none("no-such-page", "x") is None
+    assert places.url_or_none("landing") == "/"
+    assert places.url_or_none("no-such-page", "x") is None
 
 
 def test_a_query_string_keeps_what_is_not_changed() -> None:
     request = RequestFactory().get("/?q=a%26b&page=3")
-    assert ui.querystring_with({"request": request}, page=4) == "?q=a%26b&page=4"
-    assert ui.querystring_with({"request": request}, page=None) == "?q=a%26b"
+    assert places.querystring_with({"request": request}, page=4) == "?q=a%26b&page=4"
+    assert places.querystring_with({"request": request}, page=None) == "?q=a%26b"
 
 
 def test_pages_are_counted_and_linked() -> None:
@@ -219,7 +219,7 @@ def test_a_field_ties_its_help_and_its_error_to_the_input() -> None:
 
 def test_every_kind_of_widget_has_its_markup() -> None:
     form = SampleForm()
-    kinds = {name: ui.widget_kind(form[name]) for name in form.fields}
+    kinds = {name: fields.widget_kind(form[name]) for name in form.fields}
     assert kinds == {
         "name": "input",
         "note": "textarea",

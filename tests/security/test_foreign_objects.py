@@ -18,9 +18,9 @@ from django.test import Client
 from django.urls import get_resolver
 from django.utils import timezone
 
-from keys import management
 from keys.api import throttling
 from keys.limits import limiter
+from keys.management_tokens import services as management
 from keys.models import ManagementScope
 from keys.oauth.models import Connection
 from keys.reviews.models import Review

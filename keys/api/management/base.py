@@ -21,7 +21,7 @@ from keys.api.authentication import bearer
 from keys.api.parsers import JSONObjectParser
 from keys.api.throttling import LimitedView
 from keys.api.verify import json_response
-from keys.management import Caller, TokenRefused, check_token
+from keys.management_tokens.services import Caller, TokenRefused, check_token
 from portal.audit.actors import Actor
 from portal.audit.models import ActorKind
 

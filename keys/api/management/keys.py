@@ -38,7 +38,7 @@ from keys.api.management.serializers import (
 from keys.api.problems import problem
 from keys.api.verify import PROBLEMS, json_response
 from keys.errors import NotAllowed, ServerUnavailable
-from keys.management import Caller
+from keys.management_tokens.services import Caller
 from keys.models import CredentialState, Key, ManagementScope, McpServer
 from keys.selectors import company_key, company_keys, labelled, visible_servers
 

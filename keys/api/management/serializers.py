@@ -48,6 +48,18 @@ class KeyPageSerializer(serializers.Serializer):
     next = serializers.CharField(allow_null=True)
 
 
+def _words(*, length: int, most: int, **more: Any) -> serializers.ListField:
+    return serializers.ListField(
+        child=serializers.CharField(max_length=length), required=False, max_length=most, **more
+    )
+
+
+def _limit(most: int) -> serializers.IntegerField:
+    return serializers.IntegerField(
+        required=False, allow_null=True, min_value=1, max_value=most, help_text="null: the plan's."
+    )
+
+
 class NewKeySerializer(serializers.Serializer):
     """What a new key is to be."""
 
@@ -56,16 +68,10 @@ class NewKeySerializer(serializers.Serializer):
     scopes = serializers.ListField(child=serializers.CharField(max_length=140), min_length=1, max_length=200)
     expires_at = serializers.DateTimeField(required=False, allow_null=True, help_text="null: never.")
     expires_in_days = serializers.IntegerField(required=False, min_value=1, max_value=3650)
-    allowed_ips = serializers.ListField(child=serializers.CharField(max_length=50), required=False, max_length=50)
-    labels = serializers.ListField(
-        child=serializers.CharField(max_length=60), required=False, max_length=20, help_text="Up to five words."
-    )
-    per_minute = serializers.IntegerField(
-        required=False, allow_null=True, min_value=1, max_value=100_000, help_text="null: the plan's."
-    )
-    per_month = serializers.IntegerField(
-        required=False, allow_null=True, min_value=1, max_value=1_000_000_000, help_text="null: the plan's."
-    )
+    allowed_ips = _words(length=50, most=50)
+    labels = _words(length=60, most=20, help_text="Up to five words.")
+    per_minute = _limit(100_000)
+    per_month = _limit(1_000_000_000)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """One way to say the expiry, and only one."""
@@ -83,16 +89,10 @@ class ChangedKeySerializer(serializers.Serializer):
     scopes = serializers.ListField(
         child=serializers.CharField(max_length=140), min_length=1, max_length=200, required=False
     )
-    allowed_ips = serializers.ListField(child=serializers.CharField(max_length=50), required=False, max_length=50)
-    labels = serializers.ListField(
-        child=serializers.CharField(max_length=60), required=False, max_length=20, help_text="Up to five words."
-    )
-    per_minute = serializers.IntegerField(
-        required=False, allow_null=True, min_value=1, max_value=100_000, help_text="null: the plan's."
-    )
-    per_month = serializers.IntegerField(
-        required=False, allow_null=True, min_value=1, max_value=1_000_000_000, help_text="null: the plan's."
-    )
+    allowed_ips = _words(length=50, most=50)
+    labels = _words(length=60, most=20, help_text="Up to five words.")
+    per_minute = _limit(100_000)
+    per_month = _limit(1_000_000_000)
 
 
 class RotationSerializer(serializers.Serializer):

@@ -10,7 +10,6 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
-from keys import servers
 from keys.api.management.base import PAGING, ManagementView, actor_of, caller_of, iso, page_of, with_etag
 from keys.api.management.idempotency import HEADER as IDEMPOTENCY_KEY
 from keys.api.management.idempotency import Made, once
@@ -28,6 +27,7 @@ from keys.api.management.serializers import (
 from keys.api.verify import PROBLEMS, json_response
 from keys.models import ManagementScope, McpServer, ServerCredential
 from keys.selectors import visible_servers
+from keys.servers import services as servers
 
 _READ, _WRITE = ManagementScope.SERVERS_READ.value, ManagementScope.SERVERS_WRITE.value
 

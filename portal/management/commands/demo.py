@@ -11,10 +11,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 from django.utils import timezone
 
-from keys import servers, services
+from keys import services
 from keys.mcp.catalogue import TOOLS
 from keys.models import McpServer
 from keys.scopes import ALL
+from keys.servers import services as servers
 from portal.accounts.models import User
 from portal.audit.actors import SYSTEM, Actor
 from portal.billing.cards import CardDetails

@@ -16,8 +16,9 @@ from django.db import connection, transaction
 from django.db.models import Model
 from django.utils import timezone
 
-from keys import servers, tokens
+from keys import tokens
 from keys.models import Key, McpServer
+from keys.servers import services as servers
 from portal.accounts.models import User
 from portal.audit.actors import SYSTEM
 from portal.companies.models import Company, Membership

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from keys import servers
+from keys.servers import services as servers
 from portal.audit.actors import SYSTEM
 from portal.management.commands.demo import portal_server
 

@@ -17,8 +17,8 @@ from django.db import connection
 from django.urls import NoReverseMatch, reverse
 from kombu.exceptions import OperationalError as QueueError
 
-from keys import servers
 from keys.models import McpServer, ServerCredential
+from keys.servers import services as servers
 from portal import env, health, tasks
 from portal.accounts.models import User
 from portal.audit.actors import SYSTEM

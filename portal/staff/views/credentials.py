@@ -9,8 +9,8 @@ from django.utils.translation import gettext as _
 
 from keys.errors import LifecycleError
 from keys.models import McpServer, ServerCredential
-from keys.server_forms import CredentialForm, RotateForm
-from keys.servers import create_credential, revoke_credential, rotate_credential
+from keys.servers.forms import CredentialForm, RotateForm
+from keys.servers.services import create_credential, revoke_credential, rotate_credential
 from keys.tokens import Token
 from portal.accounts.models import User
 from portal.accounts.reauthentication import recent_sign_in_required

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_safe
 
-from keys.management import revoke_token
+from keys.management_tokens.services import revoke_token
 from keys.models import ManagementToken
 from portal.audit.selectors import target_events
 from portal.audit.sentences import line

@@ -13,8 +13,8 @@ from django.views.decorators.http import require_safe
 
 from keys.errors import LifecycleError
 from keys.models import McpServer
-from keys.server_forms import CatalogueForm, ServerForm, ToolRows, tools_of
-from keys.servers import register_server, resume_server, stop_server, update_server
+from keys.servers.forms import CatalogueForm, ServerForm, ToolRows, tools_of
+from keys.servers.services import register_server, resume_server, stop_server, update_server
 from portal.audit.models import AuditEvent
 from portal.audit.sentences import line
 from portal.cursors import paginate

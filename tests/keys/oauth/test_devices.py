@@ -9,9 +9,10 @@ from django.test import Client
 from django.utils import timezone
 
 from keys.models import McpServer
-from keys.oauth import device_views, devices
+from keys.oauth import devices
 from keys.oauth.models import Connection, DeviceRequest
 from keys.oauth.tasks import purge
+from keys.oauth.views import devices as device_views
 from tests import factories
 from tests.keys.oauth.driving import register, verdict
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -91,6 +92,13 @@ class Api:
                 return
             # The token goes nowhere but to the portal it is for, whatever `next` says.
             page = self.call("GET", httpx.URL(following).raw_path.decode("ascii"))
+
+
+def url_of(asked: argparse.Namespace) -> str:
+    """The portal's address, from the arguments or the environment. Raises CommandError."""
+    if not asked.url:
+        raise CommandError("Set LATCHKEY_URL to the portal's address, or use --url.", NOT_AUTHENTICATED)
+    return str(asked.url)
 
 
 def secret_in(answer: Mapping[str, Any]) -> str:

@@ -1,0 +1,1 @@
+"""MCP servers and their credentials: their life, and the pages of a company for them."""

@@ -1,0 +1,1 @@
+"""Pages of companies: the start, the team, invitations, settings."""

@@ -1,0 +1,1 @@
+"""Pictures of every page, to look at: `manage.py screens`."""
