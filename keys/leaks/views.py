@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
@@ -16,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from keys.leaks import holders, limits, services
 from keys.leaks.forms import LeakFilter, ReportForm, RuleForm
 from keys.leaks.mails import subject_page
-from keys.leaks.models import Leak, Rule
+from keys.leaks.models import Kind, Leak, Rule
 from keys.tokens import TOKEN_PATTERN
 from portal.audit.actors import Actor
 from portal.companies.access import CompanyRequest, company_page
@@ -93,4 +94,5 @@ def staff_leaks(request: HttpRequest) -> HttpResponseBase:
         )  # fmt: skip
     page = paginate(found, order=("-reported_at", "-id"), size=PAGE, cursor=request.GET.get("cursor", ""))
     filters = [form["kind"], form["source"], form["outcome"]]
-    return render(request, "leaks/staff.html", {"page": page, "filters": filters, "query": query})
+    rows = [(leak, reverse("staff:key", args=[leak.subject_id]) if leak.kind == Kind.KEY else "") for leak in page.rows]
+    return render(request, "leaks/staff.html", {"page": page, "rows": rows, "filters": filters, "query": query})

@@ -16,8 +16,10 @@ from keys.oauth import resources
 from keys.oauth.consent import ConsentForm
 from keys.oauth.models import Connection
 from keys.oauth.wanted import Wanted
+from portal.accounts import way_back
 from portal.accounts.models import User
 from portal.audit.actors import Actor
+from portal.companies.access import second_factor_page
 from portal.companies.models import CompanyState, Membership
 from portal.companies.roles import may
 from portal.companies.second_factor import owes_second_factor
@@ -51,9 +53,10 @@ def decide(request: HttpRequest, wanted: Wanted, way: Way, *, way_out: str = "")
     if "refuse" in request.POST:
         return way.refused()
     if able and not companies:
-        return render(request, "companies/second_factor_needed.html", {"company": able[0]}, status=403)
+        return second_factor_page(request, able[0])
     if not companies:
         return _no_company(request, wanted, memberships, way_out)
+    way_back.arrived(request)
     before = _before(request.user, wanted)
     form = ConsentForm(request.POST or None, asked=wanted, companies=companies, before=before)
     if request.method == "POST" and form.is_valid():

@@ -7,7 +7,7 @@ from keys.snippets.parts import gettext_noop as _
 
 
 def snippet(to: Connection) -> Snippet:
-    """The published form (`httpUrl`, `headers.api_key`) first: it is the one that GrowERP's users know."""
+    """The published form (`httpUrl`, `headers.api_key`) stands second: docs/decisions/gemini-settings.md says why."""
     return Snippet(
         client="gemini",
         name="Gemini CLI",
@@ -16,8 +16,8 @@ def snippet(to: Connection) -> Snippet:
             Place(r"%USERPROFILE%\.gemini\settings.json", _("Windows")),
         ),
         forms=(
-            Form("inline", "json", _settings(to, "api_key", to.key)),
             Form("environment", "json", _settings(to, HEADER, f"${to.variable}")),
+            Form("inline", "json", _settings(to, "api_key", to.key)),
         ),
         command=shell(
             *["gemini", "mcp", "add", "--scope", "user", "--transport", "http", "-H"],

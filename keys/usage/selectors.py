@@ -16,6 +16,7 @@ from keys.models import Key, McpServer
 from keys.usage.models import Sighting, UsageDay, UsageHour
 from keys.verdicts import MEANINGS, Code
 from portal.companies.models import Company
+from portal.ui.times import short_day
 
 if TYPE_CHECKING:
     from keys.oauth.models import Connection
@@ -202,7 +203,7 @@ def key_use(key: Key | Connection, *, now: datetime | None = None) -> KeyUse:
             counts[row["period"]] += row["total"]
     seen = Sighting.objects.filter(key_id=key.pk, company_id=key.company_id).order_by("-last_at", "pk")
     return KeyUse(
-        pairs=[(_day_label(day.date()), count) for day, count in counts.items()],
+        pairs=[(short_day(day.date()), count) for day, count in counts.items()],
         refusals=_outcomes(by_code),
         sightings=list(seen[:ROWS]),
     )
@@ -234,7 +235,7 @@ def _places(found: Window, now: datetime) -> dict[datetime | date, str]:
         return {hour: f"{hour.astimezone(found.zone):%H:%M}" for hour in hours}
     first = found.start.astimezone(found.zone).date()
     days = [first + timedelta(days=number) for number in range(found.days)]
-    return {day: _day_label(day) for day in days}
+    return {day: short_day(day) for day in days}
 
 
 def _placing(found: Window) -> Callable[[datetime], datetime | date]:
@@ -242,10 +243,6 @@ def _placing(found: Window) -> Callable[[datetime], datetime | date]:
     if found.by_hour:
         return lambda period: period
     return lambda period: period.astimezone(found.zone).date()
-
-
-def _day_label(day: date) -> str:
-    return f"{day:%m-%d}"
 
 
 def _outcomes(by_code: dict[str, int]) -> list[Row]:

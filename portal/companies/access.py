@@ -13,13 +13,14 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from portal.accounts import way_back
 from portal.accounts.models import User
 from portal.companies.models import Company, Membership
 from portal.companies.roles import ACTS
 from portal.companies.second_factor import owes_second_factor
 from portal.companies.selectors import reopenable_membership, user_companies, user_membership, user_memberships
 
-__all__ = ["CompanyRequest", "closed_company_page", "company_page", "last_company", "user_companies"]
+__all__ = ["CompanyRequest", "closed_company_page", "company_page", "last_company", "second_factor_page", "user_companies"]
 
 LAST_COMPANY = "company"  # the session's note of the company that its person opened last
 
@@ -51,8 +52,7 @@ def company_page(act: str) -> Callable[[Callable[..., HttpResponse]], Callable[.
             if membership is None:
                 raise Http404
             if owes_second_factor(membership.company, membership.user):
-                context = {"company": membership.company}
-                return render(request, "companies/second_factor_needed.html", context, status=403)
+                return second_factor_page(request, membership.company)
             if not membership.may(act):
                 raise PermissionDenied(
                     _("Your role in this company does not allow this. Ask one of its owners or admins.")
@@ -61,6 +61,7 @@ def company_page(act: str) -> Callable[[Callable[..., HttpResponse]], Callable[.
             request.company, request.membership = membership.company, membership
             if request.session.get(LAST_COMPANY) != membership.company_id:
                 request.session[LAST_COMPANY] = membership.company_id
+            way_back.arrived(request)
             with timezone.override(membership.company.zone):
                 return view(request, *args, slug=slug, **kwargs)
 
@@ -68,6 +69,12 @@ def company_page(act: str) -> Callable[[Callable[..., HttpResponse]], Callable[.
         return guarded
 
     return decorator
+
+
+def second_factor_page(request: HttpRequest, company: Company) -> HttpResponse:
+    """The page for a person who owes `company` a second factor; from its setting up the way leads back here."""
+    way_back.note(request)
+    return render(request, "companies/second_factor_needed.html", {"company": company}, status=403)
 
 
 def closed_company_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:

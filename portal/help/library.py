@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+import textwrap
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -22,6 +23,7 @@ from portal.help.menu import GROUPS, INDEX, LABELS
 FOLDER: Final = Path(settings.BASE_DIR) / "docs"
 # What documents write for "this portal" and "its MCP server"; readers of the portal see the real addresses.
 _PORTAL, _MCP = "http://localhost:8000", "http://localhost:8080"
+SUMMARY: Final = 150  # characters of a page that the start page shows at most
 _README: Final = "README"
 
 
@@ -41,6 +43,17 @@ class Page:
     def label(self) -> str | Promise:
         """What it is called in the sidebar."""
         return LABELS.get(self.name) or self.title
+
+    @property
+    def summary(self) -> str:
+        """What it is about, in a line or two: the first sentences of it, or as many words of the first as go in."""
+        sentences = re.split(r"(?<=[.:!?]) ", self.document.lead)
+        found = sentences[0]
+        for sentence in sentences[1:]:
+            if len(found) + len(sentence) >= SUMMARY:
+                break
+            found = f"{found} {sentence}"
+        return textwrap.shorten(found.removesuffix(":"), SUMMARY, placeholder="…")
 
     @property
     def url(self) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from html import escape
+from itertools import pairwise
 from typing import Any
 
 from django.template.loader import render_to_string
@@ -75,7 +76,10 @@ def read(source: str, *, link: Locate, image: Locate, table_label: str = "") -> 
             token.children = _rewritten(token.children, link, image)
     sections = _sections(title, tokens)
     html = parser.renderer.render(tokens, parser.options, {"table_label": table_label})
-    lead = next((_plain(token) for token in tokens if token.type == "inline"), "")
+    lead = next(
+        (_plain(words) for opening, words in pairwise(tokens) if opening.type == "paragraph_open"),
+        "",
+    )
     return Document(title, lead, str(html), sections)
 
 

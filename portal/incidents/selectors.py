@@ -18,6 +18,7 @@ from keys.verdicts import Code
 from portal.audit.models import AuditEvent
 from portal.companies.models import Company
 from portal.incidents.models import Incident, IncidentNotice
+from portal.ui.times import short_day
 
 REVOKED: Final = ("key:revoked", "connection:revoked")
 CHART_DAYS: Final = 14
@@ -103,17 +104,27 @@ def acts(incident: Incident) -> list[AuditEvent]:
 class Calls:
     """What the revoked keys did: let through before, refused since, by day; and from where."""
 
-    days: list[tuple[str, int]]
-    refused_days: list[tuple[str, int]]
+    days: list[tuple[date, int]]
+    refused_days: list[tuple[date, int]]
     before: int
     after: int
     seen: list[dict[str, Any]]
     partial: bool
 
+    @property
+    def good_pairs(self) -> list[tuple[str, int]]:
+        """For a chart of what was let through."""
+        return [(short_day(day), number) for day, number in self.days]
+
+    @property
+    def refused_pairs(self) -> list[tuple[str, int]]:
+        """For a chart of refusals."""
+        return [(short_day(day), number) for day, number in self.refused_days]
+
 
 def calls(incident: Incident) -> Calls:
     """Calls by what was revoked, of the first LOOKED_AT of it: three queries, at most once a minute."""
-    name = f"incidents:calls:{incident.pk}"
+    name = f"incidents:call-days:{incident.pk}"
     found: Calls | None = cache.get(name)
     if found is None:
         ids = list(revocations(incident).order_by("id").values_list("target_id", flat=True)[: LOOKED_AT + 1])
@@ -141,8 +152,8 @@ def _calls(ids: list[str], *, partial: bool) -> Calls:
         .order_by("-last_at")[:20]
     )
     return Calls(
-        [(f"{day:%m-%d}", number) for day, number in good.items()],
-        [(f"{day:%m-%d}", number) for day, number in refused.items()],
+        list(good.items()),
+        list(refused.items()),
         sum(good.values()),
         sum(refused.values()),
         list(seen),

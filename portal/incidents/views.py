@@ -10,6 +10,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from portal.audit.sentences import line
@@ -122,7 +123,11 @@ def notices(request: HttpRequest, incident_id: str) -> HttpResponse:
         request,
         ConfirmForm(),
         heading=_("Tell the owners"),
-        lead=_("Each owner of the %(number)s affected companies gets one mail: what was revoked, why, and what to do.")
+        lead=ngettext(
+            "Each owner of the company gets one mail: what was revoked, why, and what to do.",
+            "Each owner of the %(number)s affected companies gets one mail: what was revoked, why, and what to do.",
+            affected.companies,
+        )
         % {"number": affected.companies},
         submit=_("Send the mails"),
         tone="primary",

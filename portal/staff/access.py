@@ -17,6 +17,7 @@ from django.shortcuts import redirect
 from django.utils.cache import patch_cache_control
 from django.utils.translation import gettext as _
 
+from portal.accounts import way_back
 from portal.accounts.models import User
 from portal.audit.actors import Actor
 from portal.staff.middleware import SEEN_AT
@@ -58,10 +59,12 @@ def staff_page(act: str) -> Callable[[View[P]], View[P]]:
             if role is None:
                 raise Http404
             if lacks_second_factor(request.user):
+                way_back.note(request)
                 messages.warning(request, _("Staff need a second factor. Set one up, then come back."))
                 return redirect("mfa_index")
             # Somebody who became staff while signed in: from now on the session is a short one too.
             request.session.setdefault(SEEN_AT, time.time())
+            way_back.arrived(request)
             if not may(role, act):
                 raise PermissionDenied(_("Your role among the staff does not allow this. Ask an administrator."))
             request = cast(StaffRequest, request)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 from django.core.cache import cache
@@ -135,10 +135,10 @@ def connection_totals() -> dict[str, int]:
     return _kept("connections", count)
 
 
-def sign_ups() -> list[tuple[str, int]]:
+def sign_ups() -> list[tuple[date, int]]:
     """Companies by the day they signed up, counted at most once a minute: one query by index."""
 
-    def count() -> list[tuple[str, int]]:
+    def count() -> list[tuple[date, int]]:
         today = timezone.now().astimezone(UTC).date()
         days = [today - timedelta(days=number) for number in reversed(range(SIGN_UP_DAYS))]
         start = datetime(days[0].year, days[0].month, days[0].day, tzinfo=UTC)
@@ -146,9 +146,9 @@ def sign_ups() -> list[tuple[str, int]]:
             Company.objects.filter(created_at__gte=start).order_by().annotate(day=TruncDate("created_at", tzinfo=UTC))
         )
         numbers = dict(rows.values_list("day").annotate(Count("pk")))
-        return [(f"{day:%m-%d}", numbers.get(day, 0)) for day in days]
+        return [(day, numbers.get(day, 0)) for day in days]
 
-    return _kept("sign-ups", count)
+    return _kept("sign-up-days", count)
 
 
 @dataclass(frozen=True, slots=True)

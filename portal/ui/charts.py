@@ -34,12 +34,12 @@ def said(value: float) -> str:
 
 
 def nice_ceiling(value: float) -> int:
-    """The least of 1, 2, 4, 5, 8 times a power of ten that `value` does not pass: a good top for an axis."""
+    """The least good top for an axis that `value` does not pass: of few digits, and so is the half of it."""
     step = 1
     while True:
-        for factor in (1, 2, 4, 5, 8):
-            if value <= factor * step:
-                return factor * step
+        for tenths in (10, 20, 40, 60, 80) if step == 1 else (10, 12, 16, 20, 24, 30, 40, 50, 60, 80):
+            if value <= tenths * step / 10:
+                return tenths * step // 10
         step *= 10
 
 

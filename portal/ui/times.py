@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
 from django.utils import timezone
@@ -47,6 +47,11 @@ def day(moment: datetime) -> str:
     return str(
         date_format(timezone.localtime(moment), pgettext("a date, by the letters of Django's date filter", "j F Y"))
     )
+
+
+def short_day(found: date) -> str:
+    """A day where the year is clear, as below a chart: "25 Nov"."""
+    return str(date_format(found, pgettext("a day without its year, by the letters of Django's date filter", "j M")))
 
 
 def exact(moment: datetime) -> str:

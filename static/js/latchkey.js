@@ -98,7 +98,7 @@
       return new Intl.DateTimeFormat(language, options);
     }
   };
-  const exact = formatter({ dateStyle: "medium", timeStyle: "short" });
+  const exact = formatter({ year: "numeric", month: "short", day: "numeric", hour: "numeric", minute: "2-digit", timeZoneName: "short" });
   const day = formatter({ dateStyle: "medium" });
   const two = (number) => String(number).padStart(2, "0");
   const remaining = (seconds) => {

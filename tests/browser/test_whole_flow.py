@@ -114,6 +114,8 @@ def make_a_key_and_copy_it(page: Page, overview: str, portal: Portal) -> str:
     page.locator(".secret").get_by_role("button", name="Copy").click()
     assert copied(page) == key
     snippet = page.locator(".code:visible").first
+    expect(snippet).to_contain_text('"X-API-Key": "$GROWERP_SYSTEM_KEY"')
+    page.get_by_text("Key in the file", exact=True).locator("visible=true").click()
     snippet.get_by_role("button", name="Copy").click()
     assert json.loads(copied(page)) == {
         "mcpServers": {

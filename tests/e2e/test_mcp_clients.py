@@ -67,7 +67,7 @@ def test_gemini_cli_connects_with_the_published_snippet(stack: Stack, node_tools
     folder.mkdir()
     settings = tmp_path / ".gemini"
     settings.mkdir()
-    by_file, by_variable = gemini_snippet.snippet(Connection("growerp-system", stack.protocol, stack.key)).forms
+    by_variable, by_file = gemini_snippet.snippet(Connection("growerp-system", stack.protocol, stack.key)).forms
     servers = json.loads(by_file.text)["mcpServers"]
     assert servers == {"growerp-system": {"httpUrl": stack.protocol, "headers": {"api_key": stack.key}}}
     servers["by-variable"] = json.loads(by_variable.text)["mcpServers"]["growerp-system"]

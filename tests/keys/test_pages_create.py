@@ -83,12 +83,13 @@ def test_the_value_stays_nowhere_but_in_that_page(owner_client, company, server)
     assert all(secret not in json.dumps(event.data) for event in AuditEvent.objects.all())
 
 
-def test_the_first_snippet_is_the_published_one_with_the_key_in_it(owner_client, company, server):
+def test_the_first_snippet_keeps_the_key_out_and_the_second_is_the_published_one_with_the_key_in_it(owner_client, company, server):
     response = create(owner_client, company)
     token = shown_token(response)
     blocks = re.findall(r"<code>(.*?)</code>", response.content.decode(), re.S)
-    settings = next(json.loads(html.unescape(block)) for block in blocks if "mcpServers" in block)
-    assert settings == {"mcpServers": {server.name: {"httpUrl": server.url, "headers": {"api_key": token}}}}
+    first, second = (json.loads(html.unescape(block)) for block in [b for b in blocks if "mcpServers" in b][:2])
+    assert token not in str(first) and first["mcpServers"][server.name]["httpUrl"] == server.url
+    assert second == {"mcpServers": {server.name: {"httpUrl": server.url, "headers": {"api_key": token}}}}
 
 
 def test_no_link_of_the_page_holds_the_key(owner_client, company, server):

@@ -25,6 +25,7 @@ from portal.staff import dashboards, selectors
 from portal.staff.access import staff_page
 from portal.staff.figures import all_figures
 from portal.staff.forms import FindForm
+from portal.ui.times import short_day
 
 
 @staff_page("staff:view")
@@ -44,7 +45,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "connections": dashboards.connection_totals(),
         "verdicts": dashboards.verdicts(kept),
         "most_refused": dashboards.most_refused(kept),
-        "sign_ups": dashboards.sign_ups(),
+        "sign_ups": [(short_day(day), number) for day, number in dashboards.sign_ups()],
         "feeds": dashboards.feeds(),
         "webhooks": dashboards.webhooks(),
         "incidents": open_incidents()[:5],
