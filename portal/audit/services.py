@@ -7,6 +7,7 @@ import json
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection
@@ -72,33 +73,55 @@ def record_many(
     chain = AuditChain.objects.select_for_update().get(name=name)
     events = []
     for target, data in items:
-        event = AuditEvent(
-            chain=name,
-            number=chain.length + 1,
-            at=timezone.now(),
-            action=action,
-            actor_kind=actor.kind,
-            actor_id=actor.id,
-            target_kind=target.kind,
-            target_id=target.id,
-            reason=redact(reason)[:500],
-            data=data,
-            request_id=request_id.get(),
-            incident_id=incident_id,
-            previous_hash=chain.head,
-            personal_salt=secrets.token_hex(16),
-            actor_label=actor.label[:200],
-            target_label=target.label[:200],
-            ip=actor.ip,
-            user_agent=redact(actor.user_agent)[:200],
-        )
-        event.personal_digest = _personal_digest(event)
-        event.hash = event_hash(event)
+        event = made_event(
+            action, chain=name, number=chain.length + 1, previous_hash=chain.head, at=timezone.now(), actor=actor,
+            target=target, reason=reason, data=data, request_id=request_id.get(), incident_id=incident_id,
+        )  # fmt: skip
         chain.length, chain.head = event.number, event.hash
         events.append(event)
     AuditEvent.objects.bulk_create(events, batch_size=500)
     chain.save(update_fields=["length", "head"])
     return events
+
+
+def made_event(
+    action: str,
+    *,
+    chain: str,
+    number: int,
+    previous_hash: str,
+    at: datetime,
+    actor: Actor,
+    target: Target,
+    reason: str,
+    data: dict[str, Any],
+    request_id: str,
+    incident_id: str,
+) -> AuditEvent:
+    """The event that follows `previous_hash` as number `number` of `chain`; not saved."""
+    event = AuditEvent(
+        chain=chain,
+        number=number,
+        at=at,
+        action=action,
+        actor_kind=actor.kind,
+        actor_id=actor.id,
+        target_kind=target.kind,
+        target_id=target.id,
+        reason=redact(reason)[:500],
+        data=data,
+        request_id=request_id,
+        incident_id=incident_id,
+        previous_hash=previous_hash,
+        personal_salt=secrets.token_hex(16),
+        actor_label=actor.label[:200],
+        target_label=target.label[:200],
+        ip=actor.ip,
+        user_agent=redact(actor.user_agent)[:200],
+    )
+    event.personal_digest = _personal_digest(event)
+    event.hash = event_hash(event)
+    return event
 
 
 def event_hash(event: AuditEvent) -> str:
