@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -31,7 +30,7 @@ from keys.models import CredentialState, Key, McpServer
 from keys.policy.selectors import capped_expiry, check_expiry, policy_of
 from keys.webhooks.models import EventType
 from portal.audit.models import ActorKind
-from portal.audit.services import Target, record, record_many
+from portal.audit.services import Target, record, record_over
 from portal.companies.models import Company, Membership
 from portal.companies.roles import may
 from portal.companies.second_factor import owes_second_factor
@@ -247,12 +246,10 @@ def _revoke_batch(ids: list[str], reason: str, actor: Actor, incident_id: str) -
         return 0
     now = timezone.now()
     Key.objects.filter(pk__in=[key.pk for key in keys]).update(revoked_at=now, revoked_reason=redact(reason)[:300])
-    recorded = []
-    for company_id, group in groupby(keys, key=lambda key: key.company_id):
-        items = [(target(key), {"server": key.server_id}) for key in group]
-        recorded += record_many(
-            items, "key:revoked", actor=actor, company=company_id, reason=reason, incident_id=incident_id
-        )
+    recorded = record_over(
+        [(key.company_id, target(key), {"server": key.server_id}) for key in keys],
+        "key:revoked", actor=actor, reason=reason, incident_id=incident_id,
+    )  # fmt: skip
     feed.publish(feed.Forget(key.server_id, key_id=key.pk) for key in keys)
     events.tell(EventType.KEY_REVOKED, keys, reason=reason)
     alerts.tell_holders(recorded, keys, actor)
