@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -20,7 +19,7 @@ from keys.policy.selectors import capped_expiry, check_expiry, policy_of
 from keys.rules import check_limits, check_maker, check_server, checked_addresses, checked_scopes
 from keys.values import new_value
 from keys.webhooks.models import EventType
-from portal.audit.services import Target, record, record_many
+from portal.audit.services import Target, record, record_over
 from portal.companies.models import Company
 from portal.logs import redact
 
@@ -223,12 +222,10 @@ def _revoke_batch(ids: list[str], reason: str, actor: Actor, incident_id: str) -
         return 0
     now = timezone.now()
     Key.objects.filter(pk__in=[key.pk for key in keys]).update(revoked_at=now, revoked_reason=redact(reason)[:300])
-    recorded = []
-    for company_id, group in groupby(keys, key=lambda key: key.company_id):
-        items = [(target(key), {"server": key.server_id}) for key in group]
-        recorded += record_many(
-            items, "key:revoked", actor=actor, company=company_id, reason=reason, incident_id=incident_id
-        )
+    recorded = record_over(
+        [(key.company_id, target(key), {"server": key.server_id}) for key in keys],
+        "key:revoked", actor=actor, reason=reason, incident_id=incident_id,
+    )  # fmt: skip
     feed.publish(feed.Forget(key.server_id, key_id=key.pk) for key in keys)
     events.tell(EventType.KEY_REVOKED, keys, reason=reason)
     alerts.tell_holders(recorded, keys, actor)

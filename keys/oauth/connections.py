@@ -18,7 +18,7 @@ from keys.oauth import notices
 from keys.oauth.models import Approval, Connection
 from keys.rules import checked_scopes
 from portal.audit.actors import SYSTEM, Actor
-from portal.audit.services import Target, record
+from portal.audit.services import Target, record, record_over
 from portal.companies.models import Company
 
 if TYPE_CHECKING:
@@ -93,11 +93,10 @@ def revoke_many(*, connections: Iterable[Connection], reason: str, actor: Actor,
     now = timezone.now()
     Connection.objects.filter(pk__in=[one.pk for one in found]).update(revoked_at=now, revoked_reason=reason[:300])
     end_tokens(found)
-    for connection in found:
-        record(
-            "connection:revoked", actor=actor, company=connection.company_id, target=target(connection),
-            reason=reason, data={"server": connection.server_id}, incident_id=incident_id,
-        )  # fmt: skip
+    record_over(
+        [(one.company_id, target(one), {"server": one.server_id}) for one in found],
+        "connection:revoked", actor=actor, reason=reason, incident_id=incident_id,
+    )  # fmt: skip
     forget(found)
     return len(found)
 

@@ -9,6 +9,7 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext_lazy as _
 
 from portal.accounts.models import User
@@ -42,14 +43,15 @@ class Plan:
 
 
 def plan_for(user: User) -> Plan:
-    """What erasing `user` would do."""
+    """What erasing `user` would do: one query."""
     plan = Plan([], [], [])
+    others = Membership.objects.filter(company=OuterRef("company")).exclude(user=user)
     memberships = Membership.objects.filter(user=user).exclude(company__state=CompanyState.CLOSED)
-    for membership in memberships.select_related("company").order_by("company__name"):
-        others = Membership.objects.filter(company=membership.company).exclude(user=user)
-        if not others.exists():
+    memberships = memberships.annotate(shared=Exists(others), owned=Exists(others.filter(role=Role.OWNER)))
+    for membership in memberships.select_related("company").order_by("company__name", "pk"):
+        if not membership.shared:
             plan.closes.append(membership.company)
-        elif membership.role == Role.OWNER and not others.filter(role=Role.OWNER).exists():
+        elif membership.role == Role.OWNER and not membership.owned:
             plan.held.append(membership.company)
         else:
             plan.leaves.append(membership.company)
@@ -57,7 +59,7 @@ def plan_for(user: User) -> Plan:
 
 
 @transaction.atomic
-def erase_user(*, user: User, actor: Actor) -> int:
+def erase_user(*, user: User, actor: Actor, reason: str = "") -> int:
     """Erase everything that names `user`, in one transaction; returns how many audit events lost their names.
 
     Companies in which nobody else is are closed, the others left: keys and connections that act for the person end with
@@ -86,7 +88,7 @@ def erase_user(*, user: User, actor: Actor) -> int:
     user.set_unusable_password()  # ends every session: each holds a hash of the password that it began with
     user.save()
     user.groups.clear()
-    record("account:erased", actor=actor, company=None, target=Target("user", user.pk))
+    record("account:erased", actor=actor, company=None, target=Target("user", user.pk), reason=reason)
     return erase_person(user.pk)
 
 

@@ -7,6 +7,7 @@ import json
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection
@@ -65,40 +66,95 @@ def record_many(
     incident_id: str = "",
 ) -> list[AuditEvent]:
     """Add one event for each of `items` (target, data), locking the chain once. As `record` otherwise."""
+    name = company if isinstance(company, str) else company.pk if company else PLATFORM
+    return record_over(
+        [(name, target, data) for target, data in items], action, actor=actor, reason=reason, incident_id=incident_id
+    )
+
+
+def record_over(
+    items: Iterable[tuple[str, Target, dict[str, Any]]],
+    action: str,
+    *,
+    actor: Actor,
+    reason: str = "",
+    incident_id: str = "",
+) -> list[AuditEvent]:
+    """Add one event for each of `items` (company's id, target, data): four queries over however many companies.
+
+    As `record` otherwise.
+    """
     if not connection.in_atomic_block:
         raise RuntimeError(f"The audit event {action} must be recorded in the transaction of its act.")
-    name = company if isinstance(company, str) else company.pk if company else PLATFORM
-    AuditChain.objects.get_or_create(name=name)
-    chain = AuditChain.objects.select_for_update().get(name=name)
+    items = list(items)
+    chains = _locked_chains(sorted({name for name, _target, _data in items}))
     events = []
-    for target, data in items:
-        event = AuditEvent(
-            chain=name,
-            number=chain.length + 1,
-            at=timezone.now(),
-            action=action,
-            actor_kind=actor.kind,
-            actor_id=actor.id,
-            target_kind=target.kind,
-            target_id=target.id,
-            reason=redact(reason)[:500],
-            data=data,
-            request_id=request_id.get(),
-            incident_id=incident_id,
-            previous_hash=chain.head,
-            personal_salt=secrets.token_hex(16),
-            actor_label=actor.label[:200],
-            target_label=target.label[:200],
-            ip=actor.ip,
-            user_agent=redact(actor.user_agent)[:200],
-        )
-        event.personal_digest = _personal_digest(event)
-        event.hash = event_hash(event)
+    for name, target, data in items:
+        chain = chains[name]
+        event = made_event(
+            action, chain=name, number=chain.length + 1, previous_hash=chain.head, at=timezone.now(), actor=actor,
+            target=target, reason=reason, data=data, request_id=request_id.get(), incident_id=incident_id,
+        )  # fmt: skip
         chain.length, chain.head = event.number, event.hash
         events.append(event)
     AuditEvent.objects.bulk_create(events, batch_size=500)
-    chain.save(update_fields=["length", "head"])
+    # The rows are there and locked: this only updates them, without the long CASE of bulk_update.
+    AuditChain.objects.bulk_create(
+        chains.values(), update_conflicts=True, unique_fields=["name"], update_fields=["length", "head"], batch_size=500
+    )
     return events
+
+
+def _locked_chains(names: list[str]) -> dict[str, AuditChain]:
+    """The chains `names`, which are sorted, made where there is none yet: all take them in this order, so that none
+    waits for another that waits for it.
+    """
+    known = set(AuditChain.objects.filter(name__in=names).values_list("name", flat=True))
+    if missing := [name for name in names if name not in known]:
+        AuditChain.objects.bulk_create([AuditChain(name=name) for name in missing], ignore_conflicts=True)
+    return {
+        chain.name: chain for chain in AuditChain.objects.select_for_update().filter(name__in=names).order_by("name")
+    }
+
+
+def made_event(
+    action: str,
+    *,
+    chain: str,
+    number: int,
+    previous_hash: str,
+    at: datetime,
+    actor: Actor,
+    target: Target,
+    reason: str,
+    data: dict[str, Any],
+    request_id: str,
+    incident_id: str,
+) -> AuditEvent:
+    """The event that follows `previous_hash` as number `number` of `chain`; not saved."""
+    event = AuditEvent(
+        chain=chain,
+        number=number,
+        at=at,
+        action=action,
+        actor_kind=actor.kind,
+        actor_id=actor.id,
+        target_kind=target.kind,
+        target_id=target.id,
+        reason=redact(reason)[:500],
+        data=data,
+        request_id=request_id,
+        incident_id=incident_id,
+        previous_hash=previous_hash,
+        personal_salt=secrets.token_hex(16),
+        actor_label=actor.label[:200],
+        target_label=target.label[:200],
+        ip=actor.ip,
+        user_agent=redact(actor.user_agent)[:200],
+    )
+    event.personal_digest = _personal_digest(event)
+    event.hash = event_hash(event)
+    return event
 
 
 def event_hash(event: AuditEvent) -> str:

@@ -22,6 +22,12 @@ class LastAdministrator(StaffError):
     default = _("The staff needs an administrator. Make somebody else one first.")
 
 
+class OwnErasure(StaffError):
+    """Whoever erases somebody else is there afterwards to answer for it."""
+
+    default = _("This is you. Delete your own account on its page, under Your account.")
+
+
 class RuleEmpty(StaffError):
     """A rule without a condition would revoke every key of the installation."""
 

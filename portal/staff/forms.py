@@ -10,6 +10,7 @@ from django.contrib.humanize.templatetags.humanize import intcomma
 from django.utils.translation import gettext_lazy as _
 
 from keys.models import CredentialState
+from portal.accounts.models import User
 from portal.companies.models import CompanyState
 from portal.staff.roles import StaffRole
 
@@ -226,3 +227,32 @@ class SignOutForm(forms.Form):
     """Why somebody is signed out."""
 
     reason = forms.CharField(label=_("Reason"), max_length=240, widget=forms.Textarea(attrs={"rows": 3}))
+
+
+class EraseForm(forms.Form):
+    """Why a person is erased, and their address, typed: nobody is erased by a slip."""
+
+    reason = forms.CharField(
+        label=_("Reason"), max_length=240, widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=_("It stays in the record for good: write who asked for it and when, and do not name the person."),
+    )  # fmt: skip
+    confirm = forms.CharField(
+        label=_("Type the person’s e-mail address to confirm"), widget=forms.TextInput(attrs={"autocomplete": "off"})
+    )
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.user = user
+
+    def clean_confirm(self) -> str:
+        """It must be the account's."""
+        if str(self.cleaned_data["confirm"]).strip().lower() != self.user.email:
+            raise forms.ValidationError(_("This is not the address of this account."))
+        return self.user.email
+
+    def clean_reason(self) -> str:
+        """What is kept must not bring back what is erased."""
+        reason = str(self.cleaned_data["reason"])
+        if any(word and word.lower() in reason.lower() for word in (self.user.email, self.user.name)):
+            raise forms.ValidationError(_("The reason names the person. It is kept: leave the name and address out."))
+        return reason

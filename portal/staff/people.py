@@ -9,10 +9,11 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from portal.accounts.erasure import erase_user
 from portal.accounts.models import User
 from portal.accounts.services import note
 from portal.audit.services import Target, record
-from portal.staff.errors import LastAdministrator
+from portal.staff.errors import LastAdministrator, OwnErasure
 from portal.staff.models import StaffMember
 from portal.staff.roles import StaffRole
 
@@ -77,3 +78,15 @@ def sign_out_everywhere(*, user: User, reason: str, actor: Actor) -> int:
         target=Target("user", user.pk, f"{user.name} <{user.email}>"),
     )  # fmt: skip
     return len(sessions)
+
+
+@transaction.atomic
+def erase_person(*, user: User, reason: str, actor: Actor) -> int:
+    """Erase everything that names `user`; returns how many audit events lost their names. Raises OwnErasure,
+    LastAdministrator, CompaniesWithoutOwner. What it does to companies and keys: portal/accounts/erasure.py.
+    """
+    if user.pk == actor.id:
+        raise OwnErasure
+    if staff_role(user):
+        set_staff_role(user=user, role="", actor=actor)
+    return erase_user(user=user, actor=actor, reason=reason)

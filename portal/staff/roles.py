@@ -34,6 +34,7 @@ ACTS: Final[dict[str, frozenset[StaffRole]]] = {
     "credential:manage": _ADMINISTRATORS,
     "plan:manage": _ADMINISTRATORS,
     "role:manage": _ADMINISTRATORS,
+    "person:erase": _ADMINISTRATORS,
 }
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.core.cache import cache
-from django.db.models import Case, Count, F, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -19,6 +19,7 @@ from portal.companies.models import Company, CompanyState, Membership
 from portal.counting import counts
 from portal.prefixes import begins
 
+BROAD: Final = 1_000  # words that begin so many names are no narrow search any more
 COUNTED = 10_000  # a count stops here: beyond it the exact number tells nobody anything
 _VISIBLE_PART = re.compile(r"lk_(?:live|test)_[0-9A-Za-z]{12}")
 
@@ -176,13 +177,32 @@ def _matching_keys(query: str) -> QuerySet[Key]:
         return find_keys(visible[0])
     if re.fullmatch(r"[0-9A-Za-z]{12}", query) and Key.objects.filter(pk=query).exists():
         return find_keys(query)
-    plain = Key.objects.order_by()
-    of_people = plain.filter(user_id__in=people_by(query)).values("pk")
+    plain, companies, people = Key.objects.order_by(), companies_by(query), people_by(query)
+    named = plain.filter(begins("name", query)).values("pk")
+    parts = [people] if "@" in query else [named, companies, people]
+    if any(_has_more(part, BROAD) for part in parts):
+        # Half of everything matches: collecting and sorting it takes seconds, while the order's index meets a page of
+        # it soon.
+        found = Q(Exists(User.objects.filter(_is_person(query), pk=OuterRef("user_id"))))
+        if "@" not in query:
+            found |= begins("name", query)
+            found |= Q(Exists(Company.objects.filter(begins("name", query), pk=OuterRef("company_id"))))
+        return Key.objects.filter(found)
+    of_people = plain.filter(user_id__in=people).values("pk")
     if "@" in query:
         return Key.objects.filter(pk__in=of_people)
-    of_companies = plain.filter(company_id__in=companies_by(query)).values("pk")
-    named = plain.filter(begins("name", query)).values("pk")
+    of_companies = plain.filter(company_id__in=companies).values("pk")
     return Key.objects.filter(pk__in=named.union(of_people, of_companies))
+
+
+def _is_person(query: str) -> Q:
+    by_email = begins("email", query)
+    return by_email if "@" in query else by_email | begins("name", query)
+
+
+def _has_more(rows: QuerySet[Any], number: int) -> bool:
+    """Whether there are more than `number` rows, without going on from there."""
+    return len(rows[: number + 1]) > number
 
 
 def key(key_id: str) -> Key | None:

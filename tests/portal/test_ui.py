@@ -153,7 +153,9 @@ def test_a_countdown_ends() -> None:
 # --- Charts --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("value", "top"), [(0, 1), (1, 1), (3, 4), (17, 20), (51, 60), (81, 100), (999, 1000), (2005, 2400)])
+@pytest.mark.parametrize(
+    ("value", "top"), [(0, 1), (1, 1), (3, 4), (17, 20), (51, 60), (81, 100), (999, 1000), (2005, 2400)]
+)
 def test_the_axis_ends_on_a_round_number(value: float, top: int) -> None:
     assert charts.nice_ceiling(value) == top
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection, transaction
-from django.db.models import Model
 from django.utils import timezone
 
 from keys import tokens
@@ -23,9 +22,12 @@ from portal.accounts.models import User
 from portal.audit.actors import SYSTEM
 from portal.companies.models import Company, Membership
 from portal.ids import ALPHABET
+from portal.management.copying import copy
+from portal.management.history import Filled, History
 
 SERVER = "fill"
 ONE_DAY = 86_400
+BUSY_OF = 50  # one key in so many is used, and all of the big company's
 TOOLS = [{"name": "get_companies", "title": "Companies", "description": "", "read_only": True}]
 
 
@@ -38,6 +40,10 @@ class Command(BaseCommand):
         """How many, and where to write some of the keys in clear."""
         parser.add_argument("--companies", type=int, default=100_000)
         parser.add_argument("--keys", type=int, default=1_000_000)
+        parser.add_argument("--big", type=int, default=0, help="How many of the keys are all of the first company's.")
+        parser.add_argument("--events", type=int, default=0, help="Audit events, with incidents, leaks, sign-ins…")
+        parser.add_argument("--usage", type=int, default=0, help="Rows of counted use, with addresses seen.")
+        parser.add_argument("--connections", type=int, default=0)
         parser.add_argument("--plan", default="plus", help="The companies' plan, which limits their keys.")
         parser.add_argument("--sample", type=int, default=0, help="How many good keys to write to --tokens.")
         parser.add_argument("--tokens", type=Path, help="A JSON file for a server credential and the sample.")
@@ -54,7 +60,11 @@ class Command(BaseCommand):
             server = McpServer.objects.filter(name=SERVER).first() or servers.register_server(
                 actor=SYSTEM, name=SERVER, url="http://fill.example.com/mcp", tools=TOOLS
             )
-            sample = Loader(server, options["plan"]).load(companies, keys, options["sample"])
+            loader = Loader(server, options["plan"], big=min(options["big"], keys))
+            sample = loader.load(companies, keys, options["sample"], used=options["usage"] > 0)
+            History(loader.filled).load(
+                events=options["events"], usage=options["usage"], connections=options["connections"]
+            )
             _credential, token = servers.create_credential(server=server, name="fill", actor=SYSTEM)
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE")
@@ -65,21 +75,25 @@ class Command(BaseCommand):
 
 
 class Loader:
-    """Makes rows and loads them: COPY on PostgreSQL, prepared inserts on SQLite."""
+    """Makes companies, people and keys, and loads them. `filled`: what is there then."""
 
-    def __init__(self, server: McpServer, plan: str) -> None:
-        self.server, self.plan = server, plan
+    filled: Filled
+
+    def __init__(self, server: McpServer, plan: str, *, big: int = 0) -> None:
+        self.server, self.plan, self.big = server, plan, big
         self.now = timezone.now()
         self.pepper_id, self.pepper = next(iter(settings.PEPPERS.items()))
         # Keys of invented companies, on a development run: speed counts here, and nothing is to be protected.
         self.random = random.Random()  # noqa: S311  # nosec B311
         self.sample: list[str] = []
 
-    def load(self, companies: int, keys: int, sample: int) -> list[str]:
-        """Load everything; returns `sample` of the good keys in clear, spread over all."""
+    def load(self, companies: int, keys: int, sample: int, *, used: bool = False) -> list[str]:
+        """Load everything; returns `sample` of the good keys in clear, spread over all. `used`: some keys were."""
         people = [self._id() for _ in range(companies)]
         tenants = [self._id() for _ in range(companies)]
         run = self._id()[:5].lower()
+        self.filled = Filled(self.server, tenants, people, [], [])
+        self.every_used = BUSY_OF if used else 0
         copy(
             User,
             ("id", "password", "last_login", "is_superuser", "email", "name", "is_active", "is_staff", "date_joined"),
@@ -125,13 +139,19 @@ class Loader:
             made = self._moment()
             picked = bool(every) and number % every == 0
             ended = not picked and self.random.random() < 0.05
-            place = number % len(tenants)
+            place = 0 if number < self.big else number % len(tenants)
+            self.filled.keys.append((place, token.id))
+            used = bool(self.every_used) and (number < self.big or number % self.every_used == 0)
+            if used:
+                self.filled.busy.append((place, token.id))
+            last = max(made, self.now - timedelta(seconds=self.random.randrange(30 * ONE_DAY))) if used else None
             if picked:
                 self.sample.append(token.text)
             yield (
                 token.id, tokens.digest(token.text, self.pepper), self.pepper_id, tokens.hint(token), f"Key {number}",
                 made, self.now + timedelta(days=365), None, self.now if ended else None, "Filled" if ended else "",
-                None, None, tenants[place], self.server.pk, people[place], '["tools:*"]', "[]", None, None, "", None,
+                last, None, tenants[place], self.server.pk, people[place], '["tools:*"]', "[]", None, None, "",
+                made if used else None,
             )  # fmt: skip
 
     def _id(self) -> str:
@@ -139,29 +159,3 @@ class Loader:
 
     def _moment(self) -> datetime:
         return self.now - timedelta(seconds=self.random.randrange(300 * ONE_DAY))
-
-
-def copy(model: type[Model], columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
-    """Load `rows` into the table of `model`, as fast as the database takes them. The caller is in a transaction.
-
-    Columns that are not named get the model's default: one that is added to the model needs nothing here.
-    """
-    others = [
-        field
-        for field in model._meta.local_concrete_fields
-        if field.column not in columns and not field.null and not field.primary_key and not field.has_db_default()
-    ]
-    rest = tuple(field.get_default() for field in others)
-    rows = (row + rest for row in rows)
-    columns = [*columns, *(str(field.column) for field in others)]
-    table, names = model._meta.db_table, ", ".join(columns)
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            with cursor.copy(f"COPY {table} ({names}) FROM STDIN") as load:
-                for row in rows:
-                    load.write_row(row)
-        else:
-            marks = ", ".join("?" * len(columns))
-            adapt = connection.ops.adapt_datetimefield_value
-            adapted = (tuple(adapt(value) if isinstance(value, datetime) else value for value in row) for row in rows)
-            cursor.connection.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", adapted)  # noqa: S608

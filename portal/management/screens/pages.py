@@ -6,6 +6,7 @@ from django.urls import NoReverseMatch, reverse
 
 from keys.models import Key, McpServer
 from portal.companies.models import Company
+from portal.companies.roles import Role
 from portal.management import example_data
 from portal.staff.models import RevocationRun
 from portal.ui import navigation
@@ -77,11 +78,13 @@ def staff_pages(company: Company) -> list[tuple[str, str]]:
     server = McpServer.objects.get(is_portal=True)
     run = RevocationRun.objects.latest("created_at")
     suspended = example_data.neighbour_named(example_data.NEIGHBOURS[1][0])
+    leaving = company.memberships.exclude(role=Role.OWNER).order_by("pk")[0]
     for name, url, one in [
         ("company", "staff:company", company.pk), ("company-suspended", "staff:company", suspended.pk),
         ("key", "staff:key", key.pk), ("key-revoke", "staff:key_revoke", key.pk),
         ("server", "staff:server", server.pk), ("server-stop", "staff:server_stop", server.pk),
         ("person", "staff:person", key.user_id), ("person-role", "staff:person_role", key.user_id),
+        ("person-erase", "staff:person_erase", leaving.user_id), ("person-held", "staff:person_erase", key.user_id),
         ("run", "staff:run", run.pk), ("incident", "incidents:incident", run.incident_id),
         ("incident-keys", "incidents:keys", run.incident_id),
         ("incident-notices", "incidents:notices", run.incident_id),

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 
 from keys.models import Key
 from keys.oauth.selectors import all_connections
+from portal.accounts.erasure import is_erased
 from portal.accounts.models import User
 from portal.accounts.reauthentication import recent_sign_in_required
 from portal.audit.models import AuditEvent
@@ -47,8 +48,11 @@ def person(request: HttpRequest, user_id: str) -> HttpResponse:
     """A person: companies, keys, connections, sessions, and what they did last."""
     found = _user(user_id)
     events = AuditEvent.objects.filter(target_kind="user", target_id=found.pk).order_by("-id")
+    erased = is_erased(found)
     context = {
         "person": found,
+        "erased": erased,
+        "shown_name": _("Erased person") if erased else found.get_full_name(),
         "role": staff_role(found),
         "memberships": found.memberships.select_related("company").order_by("created_at", "pk")[:50],
         "keys": Key.objects.filter(user=found).select_related("company", "server", "user").defer("digest")
