@@ -2,8 +2,9 @@
 # One image for web, worker, beat, the MCP server and one-shot commands; docker-compose.yml says which runs what.
 
 # By tag here, so that a build gets the distribution's corrections; by digest where you build what you ship:
-# docker build --build-arg PYTHON_IMAGE=python:3.13-slim@sha256:… . (docs/operations.md, "The image").
-ARG PYTHON_IMAGE=python:3.13-slim
+# docker build --build-arg PYTHON_IMAGE=python:3.13-slim-trixie@sha256:… . (docs/operations.md, "The image").
+# Debian 13 by name: its PostgreSQL programs are of the version that docker-compose.yml runs.
+ARG PYTHON_IMAGE=python:3.13-slim-trixie
 FROM ${PYTHON_IMAGE} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/venv
@@ -25,6 +26,10 @@ RUN LATCHKEY_ENV=production LATCHKEY_SECRET_KEY=build \
     && /opt/venv/bin/python -m compileall -q portal keys
 
 FROM ${PYTHON_IMAGE}
+# pg_dump and pg_restore for `manage.py backup` and `restore`: of the server's version or newer.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends postgresql-client-17 \
+    && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --uid 10001 --home-dir /data --create-home --shell /usr/sbin/nologin latchkey
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \

@@ -25,8 +25,8 @@ def send_notices() -> int:
     replayable=True,
     autoretry_for=(OSError, SMTPException),
     retry_backoff=10,
-    retry_backoff_max=600,
-    max_retries=6,
+    retry_backoff_max=240,
+    max_retries=8,
 )
 def tell_holder(*event_ids: str) -> None:
     """Mail the member to whose keys somebody else did what the audit events say."""

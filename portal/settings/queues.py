@@ -11,8 +11,10 @@ from portal.settings.run import DATA_DIR
 
 CELERY_BROKER_URL = REDIS_URL or "filesystem://localhost//"
 _queue = DATA_DIR / "queue"
+# What a killed worker held comes again after as long as a task may take. Kombu looks for it every 100 s unless told
+# otherwise: every 10 s here.
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
-    {"visibility_timeout": 300}
+    {"visibility_timeout": 300, "unacked_restore_interval": 10, "unacked_restore_throttle": 1}
     if REDIS_URL
     else {
         "data_folder_in": str(_queue / "messages"),
@@ -29,6 +31,8 @@ CELERY_TASK_DEFAULT_QUEUE = "latchkey"
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# A Redis that refuses to write (its disk or memory is full) does not end a worker: it tries again until it may.
+CELERY_BROKER_CHANNEL_ERROR_RETRY = True
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TIMEZONE = "UTC"
 # Webhooks have a queue of their own: slow receivers then hold up nothing else, and its worker can stand where outgoing

@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg
 
-from tests.keys.throwaway import ThrowawayPostgres, ThrowawayRedis, free_port, has_postgres
+from tests.keys.throwaway import ThrowawayPostgres, ThrowawayRedis, faketime, free_port, has_postgres
 
 ROOT = Path(__file__).resolve().parents[2]
 _REVOKER = """
@@ -32,11 +32,15 @@ for line in sys.stdin:
 
 
 class Stack:
-    """`webs` web processes, a worker on request, and keys to use."""
+    """`webs` web processes, a worker on request, and keys to use.
 
-    def __init__(self, folder: Path, webs: int = 3) -> None:
+    `durable`: what waits in the queue outlives a crash of Redis. `clocked`: the last web process has a clock of its own
+    (set_clock), if libfaketime is there.
+    """
+
+    def __init__(self, folder: Path, webs: int = 3, *, durable: bool = False, clocked: bool = False) -> None:
         self.folder = folder
-        self.redis = ThrowawayRedis(folder)
+        self.redis = ThrowawayRedis(folder, durable=durable)
         self.postgres = ThrowawayPostgres(folder) if has_postgres() else None
         database = self.postgres.url if self.postgres else f"sqlite:///{folder}/stack.sqlite3"
         self.environment = {
@@ -50,6 +54,8 @@ class Stack:
             "PYTHONPATH": str(ROOT),
         }
         self.ports = [free_port() for _ in range(webs)]
+        self.clock = folder / "clock"
+        self.clocked = self.ports[-1] if clocked and faketime() else 0
         self.processes: dict[int, subprocess.Popen[bytes]] = {}
         self.worker: subprocess.Popen[bytes] | None = None
         self.revoker: subprocess.Popen[str] | None = None
@@ -75,10 +81,22 @@ class Stack:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
+    def set_clock(self, offset: str) -> None:
+        """Step the wall clock of the process that has its own, as by "+3600"; monotonic clocks go on as they are."""
+        new = self.clock.with_suffix(".new")
+        new.write_text(f"{offset}\n")
+        new.replace(self.clock)
+
     def start_web(self, port: int) -> None:
+        own_clock = {}
+        if port == self.clocked:
+            self.set_clock("+0")
+            own_clock = {"LD_PRELOAD": faketime(), "FAKETIME_TIMESTAMP_FILE": str(self.clock), "FAKETIME_NO_CACHE": "1",
+                         "FAKETIME_DONT_FAKE_MONOTONIC": "1"}  # fmt: skip
         self.processes[port] = self._spawn(
             "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
             "--blocking-threads", "2", "--no-ws", "--log-level", "warning", "portal.wsgi:application", name="web",
+            **own_clock,
         )  # fmt: skip
         end = time.monotonic() + 90
         while True:
@@ -148,10 +166,10 @@ class Stack:
         assert self.revoker.stdout is not None
         return self.revoker.stdout.readline().strip()
 
-    def _spawn(self, *arguments: str, name: str) -> subprocess.Popen[bytes]:
+    def _spawn(self, *arguments: str, name: str, **environment: str) -> subprocess.Popen[bytes]:
         with (self.folder / f"{name}.log").open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, *arguments], cwd=ROOT, env=self.environment, stdout=log, stderr=log,
+                [sys.executable, *arguments], cwd=ROOT, env=self.environment | environment, stdout=log, stderr=log,
                 start_new_session=True,
             )  # fmt: skip
 

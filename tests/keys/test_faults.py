@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 from latchkey import Verifier
+from redis import Redis
 
 from tests.keys.stack import Asking, Stack
 from tests.keys.throwaway import has_postgres
@@ -21,6 +22,16 @@ pytestmark = [
     pytest.mark.skipif(not has_postgres(), reason="PostgreSQL is not installed"),
 ]
 KEYS = 40
+# As many batches as a web process hands over in 200 intervals.
+_BATCHES = """
+import time, uuid, django
+django.setup()
+from keys.usage.tasks import write_usage
+hour = int(time.time()) // 3600 * 3600
+for number in range(200):
+    counts = [[hour, "server", "company", "key", "VALID", "", "", 1]]
+    write_usage.delay(uuid.uuid4().hex, {"counts": counts, "sightings": []})
+"""
 
 
 @pytest.fixture(scope="module")
@@ -185,6 +196,28 @@ def test_a_worker_killed_in_the_middle_of_a_flush(stack, capsys):
     total = counted(stack) - before
     show(capsys, f"worker killed while it wrote: 300 calls made, {total} counted")
     assert total == 300
+
+
+def test_a_queue_that_refuses_to_write_ends_no_worker(stack, capsys):
+    """As with a full disk or memory: Redis goes on reading. Its worker waits, and what was in the queue is counted."""
+    if stack.worker is not None:
+        stack.kill_worker()
+    before = counted(stack)
+    stack.run("-c", _BATCHES)
+    stack.start_worker()
+    until(lambda: counted(stack) - before >= 20)
+    with Redis.from_url(stack.redis.url) as redis:
+        redis.config_set("maxmemory", "1")
+        time.sleep(3)
+        at_most = counted(stack) - before
+        redis.config_set("maxmemory", "0")
+    until(lambda: counted(stack) - before >= 200, 90)
+    time.sleep(2)
+    total = counted(stack) - before
+    show(capsys, f"Redis refused to write for 3 s: {at_most} batches counted by then, {total} of 200 in the end")
+    assert at_most < 200
+    assert stack.worker.poll() is None
+    assert total == 200
 
 
 def settled(stack: Stack) -> bool:

@@ -23,15 +23,17 @@ def free_port() -> int:
 
 
 class ThrowawayRedis:
-    """Keeps nothing on disk. `url` stays the same over restarts."""
+    """Keeps nothing on disk, unless `durable`: as docker-compose.yml runs it. `url` stays the same over restarts."""
 
-    def __init__(self, folder: Path, port: int = 0) -> None:
-        self.folder, self.port = folder, port or free_port()
+    def __init__(self, folder: Path, port: int = 0, durable: bool = False) -> None:
+        self.folder, self.port, self.durable = folder, port or free_port(), durable
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         command = [_binary(), "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(self.folder)]
+        if self.durable:
+            command += ["--appendonly", "yes", "--appendfsync", "always"]
         self.process = subprocess.Popen([*command, "--loglevel", "warning"], stdout=subprocess.DEVNULL)
         end = time.monotonic() + 15
         while True:
@@ -133,6 +135,11 @@ class ThrowawayPostgres:
             [str(_postgres_folder() / name), *arguments], cwd=self.data.parent, capture_output=True, **self.user
         )
         assert done.returncode == 0, done.stderr.decode()
+
+
+def faketime() -> str:
+    """The path of libfaketime, by which the clock of one process can be set; "" if it is not on this machine."""
+    return next((str(path) for path in sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))), "")
 
 
 def has_postgres() -> bool:

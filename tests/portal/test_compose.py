@@ -127,9 +127,17 @@ def test_metrics_are_for_who_has_the_token_and_the_workers_port_stays_inside(ser
 
 def test_the_image_can_be_pinned_by_digest_and_every_image_names_its_version(services: dict[str, Any]):
     assert re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE) == ["${PYTHON_IMAGE}"] * 2
-    assert re.search(r"^ARG PYTHON_IMAGE=python:3\.\d+-slim$", DOCKERFILE, re.MULTILINE)
+    assert re.search(r"^ARG PYTHON_IMAGE=python:3\.\d+-slim-trixie$", DOCKERFILE, re.MULTILINE)
     for name in ("postgres", "redis"):
         assert re.fullmatch(r"\w+:\d+(\.\d+)*-alpine", services[name]["image"])
+
+
+def test_the_image_can_dump_the_database_that_compose_runs(services: dict[str, Any]):
+    """`manage.py backup` needs pg_dump of the server's version or newer; the last stage is what runs."""
+    client = re.search(r"postgresql-client-(\d+)", DOCKERFILE.rpartition("\nFROM ")[2])
+    server = re.match(r"postgres:(\d+)", services["postgres"]["image"])
+    assert client and server
+    assert int(client[1]) >= int(server[1])
 
 
 def test_the_worker_runs_the_queue_and_beat_alone_the_schedule(services: dict[str, Any]):
