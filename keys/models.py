@@ -70,6 +70,11 @@ class McpServer(models.Model):
             ),
             models.UniqueConstraint(fields=["is_portal"], condition=Q(is_portal=True), name="server_one_portal"),
         ]
+        indexes = [
+            models.Index(Folded("name"), name="server_name_begins"),
+            models.Index(Folded("title"), name="server_title_begins"),
+            models.Index(Folded("url"), name="server_url_begins"),
+        ]
 
     def __str__(self) -> str:
         return self.title or self.name
