@@ -30,7 +30,7 @@ PAGE = 50
 @require_safe
 def connections(request: HttpRequest) -> HttpResponseBase:
     """The AI clients that are connected, latest first; searched by client, company, person or id."""
-    query, found = request.GET.get("q", "").strip()[:120], all_connections()
+    query, found = request.GET.get("q", "").replace("\0", "").strip()[:120], all_connections()
     if query:
         found = found.filter(pk__in=connections_by(query))
     page = Paginator(found, PAGE).get_page(request.GET.get("page"))
