@@ -165,7 +165,7 @@ def test_what_staff_look_for(filled, staff_client, key, server):
         cursor.execute("ANALYZE")
     shown = {
         "connections": {"agent 77": "Agent 77", "Agent88.example": "Agent 88", "nothing": "", key.company.name: ""},
-        "servers": {"OWN-77": "own-77", "own 88": "own-88", "mcp99.example.com": "own-99", "https://mcp66.": "own-66"},
+        "servers": {"OWN-77": "Own 77", "own 88": "Own 88", "mcp99.example.com": "Own 99", "https://mcp66.": "Own 66"},
         "leaks": {"laptop 77": "Laptop 77", "https://github.com/x/88": "Laptop 88", "subject00099": "Laptop 99",
                   "incident0066": "Laptop 66"},
     }  # fmt: skip

@@ -75,7 +75,7 @@ def test_a_batch_says_of_each_key_what_a_question_about_it_alone_says(call, comp
         {"key": body + tokens.checksum(body)},
         {"key": revoked_token.text},
         {"key": rotated_token.text},
-        {"key": make(expires_at=now - timedelta(days=1))[1].text},
+        {"key": make(expires_at=now + timedelta(seconds=5))[1].text},
         {"key": make(scopes=["tool:whoami"])[1].text, "tool": "get_companies"},
         {"key": make(allowed_ips=["203.0.113.0/24"])[1].text, "client_ip": "203.0.114.1"},
         {"key": make(factories.make_server())[1].text},
@@ -84,7 +84,7 @@ def test_a_batch_says_of_each_key_what_a_question_about_it_alone_says(call, comp
         {"key": exhausted},
         {"key": make(per_minute=3, per_month=2)[1].text, "tool": "whoami", "client": "gemini-cli"},
     ]
-    with time_machine.travel(now, tick=False):
+    with time_machine.travel(now + timedelta(seconds=6), tick=False):
         alone = [call("POST", "keys/verify", question, X_Request_Id="the-same-request") for question in questions]
         limiter().clear()
         batch = call("POST", "keys/verify/batch", {"items": questions}, X_Request_Id="the-same-request")["results"]
