@@ -2,6 +2,7 @@
 
 No server, no sockets but those to the database and Redis: what is left is what the code costs. Processor time says the
 same on a busy machine as on a quiet one, nearly; the processes take turns, and of each the least of its rounds counts.
+A batch is KEYS keys in one request; its figures are those of one key.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ class Asked:
     def __init__(self, name: str, environment: dict[str, str], path: str, tokens: Path | None) -> None:
         self.name = name
         self.figures: list[tuple[float, float]] = []
+        self.keys = KEYS if path.endswith("/batch") else 1
         self.process = subprocess.Popen(  # noqa: S603
             [sys.executable, "-m", "bench.cpu", "serve", path, str(tokens or "")], cwd=ROOT, text=True,
             env={**os.environ, **environment}, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -43,7 +45,7 @@ class Asked:
         self.process.stdin.write("go\n")
         self.process.stdin.flush()
         cpu, wall = self.process.stdout.readline().split()
-        self.figures.append((float(cpu), float(wall)))
+        self.figures.append((float(cpu) / self.keys, float(wall) / self.keys))
 
     def stop(self) -> None:
         """End it."""
@@ -58,12 +60,17 @@ def serve(path: str, tokens: str) -> None:
         from portal.wsgi import application
 
         made = read_json(Path(tokens))
-        bodies = [json.dumps({"key": key, "tool": "get_companies"}).encode() for key in made["keys"]]
+        questions = [{"key": key, "tool": "get_companies"} for key in made["keys"]]
+        if path.endswith("/batch"):
+            bodies = [json.dumps({"items": questions}).encode()]
+        else:
+            bodies = [json.dumps(question).encode() for question in questions]
         credential = made["credential"]
     else:
         from bench.wsgi import application
 
         bodies, credential = [b'{"key": "x"}'], ["x"]
+    requests = REQUESTS // 20 if path.endswith("/batch") else REQUESTS
     environs: list[dict[str, Any]] = [_environ(path, f"Bearer {credential}", body) for body in bodies]
 
     def answer(number: int) -> None:
@@ -75,13 +82,13 @@ def serve(path: str, tokens: str) -> None:
         _close(response)
         assert said == ["200 OK"] and b'"VALID"' in body, (said, body)
 
-    for number in range(3 * KEYS):
+    for number in range(3 * KEYS if len(bodies) > 1 else 20):
         answer(number)
     for _line in sys.stdin:
         cpu, wall = time.thread_time(), time.perf_counter()
-        for number in range(REQUESTS):
+        for number in range(requests):
             answer(number)
-        print((time.thread_time() - cpu) * 1e6 / REQUESTS, (time.perf_counter() - wall) * 1e6 / REQUESTS, flush=True)
+        print((time.thread_time() - cpu) * 1e6 / requests, (time.perf_counter() - wall) * 1e6 / requests, flush=True)
 
 
 def _close(response: Any) -> None:
@@ -142,10 +149,11 @@ def _ours(folder: Path, engine: str, url: str, redis_url: str) -> list[Asked]:
     run(environment, "manage.py", "fill", "--companies", str(KEYS), "--keys", str(KEYS * 2), "--sample", str(KEYS),
         "--tokens", str(tokens))  # fmt: skip
     path = "/api/v1/keys/verify"
-    return [
-        Asked(f"verify, {engine}", environment, path, tokens),
-        Asked(f"verify, {engine} and Redis", environment | {"REDIS_URL": redis_url}, path, tokens),
-    ]
+    found = []
+    for name, variables in ((engine, environment), (f"{engine} and Redis", environment | {"REDIS_URL": redis_url})):
+        found.append(Asked(f"verify, {name}", variables, path, tokens))
+        found.append(Asked(f"a key of a batch, {name}", variables, f"{path}/batch", tokens))
+    return found
 
 
 def _show(asked: list[Asked]) -> None:

@@ -6,26 +6,24 @@ import math
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from functools import cache, lru_cache
+from typing import NamedTuple
 
 from django.conf import settings
 
 MOST_BUCKETS = 100_000
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """Requests a minute and a month; None: without limit."""
 
     per_minute: int | None
     per_month: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Permit:
+class Permit(NamedTuple):
     """Whether a request may pass, and what is left. `reset_at`, `retry_after`: epoch seconds, seconds."""
 
     allowed: bool
@@ -80,28 +78,39 @@ class MemoryLimiter:
 
     def take(self, key_id: str, limits: Limits, count: int = 1, *, force: bool = False) -> Permit | None:
         """Take `count` requests from the key's limits, all or none (`force`: even beyond); None if it has no limit."""
-        if limits.per_minute is None and limits.per_month is None:
-            return None
+        return self.take_all([(key_id, limits, count)], force=force)[0]
+
+    def take_all(self, wanted: Sequence[tuple[str, Limits, int]], *, force: bool = False) -> list[Permit | None]:
+        """The same for each key id, limits and count, one after the other. At most one query."""
         now = self._clock()
-        month = (key_id, month_of(now))
-        if limits.per_month is not None and month not in self._months:
-            self.learn([key_id], now)
+        month = month_of(now)
+        unknown = [item[0] for item in wanted if item[1].per_month is not None and (item[0], month) not in self._months]
+        if unknown:
+            self.learn(unknown, now)
         with self._lock:
-            used = self._months.get(month, 0)
-            if limits.per_month is not None and used + count > limits.per_month and not force:
-                end = month_ends(now)
-                return Permit(False, limits.per_month, 0, end, max(1, math.ceil(end - now)))
-            permit = self._take_minute(key_id, limits.per_minute, count, now, force)
-            if permit.allowed and limits.per_month is not None:
-                self._months[month] = used + count
-                self._months.move_to_end(month)
-                left = limits.per_month - used - count
-                if limits.per_minute is None or left < permit.remaining:
-                    permit = Permit(True, limits.per_month, max(left, 0), month_ends(now))
+            permits = [self._take(key_id, limits, count, now, month, force) for key_id, limits, count in wanted]
             while len(self._buckets) > MOST_BUCKETS:
                 self._buckets.popitem(last=False)
             while len(self._months) > MOST_BUCKETS:
                 self._months.popitem(last=False)
+        return permits
+
+    def _take(self, key_id: str, limits: Limits, count: int, now: float, month: str, force: bool) -> Permit | None:
+        per_minute, per_month = limits
+        if per_month is None:
+            return None if per_minute is None else self._take_minute(key_id, per_minute, count, now, force)
+        name = (key_id, month)
+        used = self._months.get(name, 0)
+        if used + count > per_month and not force:
+            end = month_ends(now)
+            return Permit(False, per_month, 0, end, max(1, math.ceil(end - now)))
+        permit = None if per_minute is None else self._take_minute(key_id, per_minute, count, now, force)
+        if permit is None or permit.allowed:
+            self._months[name] = used + count
+            self._months.move_to_end(name)
+            left = per_month - used - count
+            if permit is None or left < permit.remaining:
+                permit = Permit(True, per_month, max(left, 0), month_ends(now))
         return permit
 
     def learn(self, key_ids: Collection[str], now: float) -> None:
@@ -114,9 +123,7 @@ class MemoryLimiter:
                 for key_id in unknown:
                     self._months.setdefault((key_id, name), used.get(key_id, 0))
 
-    def _take_minute(self, key_id: str, limit: int | None, count: int, now: float, force: bool) -> Permit:
-        if limit is None:
-            return Permit(True, 0, 0, now)
+    def _take_minute(self, key_id: str, limit: int, count: int, now: float, force: bool) -> Permit:
         tokens, since = self._buckets.get(key_id, (float(limit), now))
         allowed, left = bucket(limit, tokens, now - since, count)
         if force and not allowed:

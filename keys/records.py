@@ -5,19 +5,17 @@ The ORM costs more than the rest of the request (docs/performance.md): the rows 
 
 from __future__ import annotations
 
-import re
 import sqlite3
 import threading
-import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import psycopg
-from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.utils import Error as DjangoDatabaseError
-from psycopg.pq import ExecStatus
-from psycopg.pq.abc import PGresult
+
+from keys import libpq
 
 _SERVER = "s.id, s.name, s.company_id, s.stopped_at, s.archived_at, s.tools"
 _CREDENTIAL = "c.digest, c.pepper, c.expires_at, c.overlap_ends_at, c.revoked_at"
@@ -26,42 +24,60 @@ _KEY = (
     " k.revoked_at, k.per_minute, k.per_month, co.id, co.name, co.slug, co.state, co.plan, u.id, u.name, u.email,"
     " u.is_active, m.role"
 )
-_SQL = f"""
+_SQLITE = f"""
 SELECT {_CREDENTIAL}, {_SERVER}, {_KEY}
 FROM keys_servercredential c
 JOIN keys_mcpserver s ON s.id = c.server_id
-LEFT JOIN keys_key k ON k.id = %s
+LEFT JOIN keys_key k ON k.id = ?
 LEFT JOIN companies_company co ON co.id = k.company_id
 LEFT JOIN accounts_user u ON u.id = k.user_id
 LEFT JOIN companies_membership m ON m.company_id = k.company_id AND m.user_id = k.user_id
-WHERE c.id = %s
+WHERE c.id = ?
 """  # noqa: S608  (column lists only)
-_SQLITE = _SQL.replace("%s", "?")
-_CREDENTIAL_COLUMNS = 5
-_SERVER_COLUMNS = 6
+_SQLITE_KEYS = f"""
+SELECT {_KEY}
+FROM keys_key k
+JOIN companies_company co ON co.id = k.company_id
+JOIN accounts_user u ON u.id = k.user_id
+LEFT JOIN companies_membership m ON m.company_id = k.company_id AND m.user_id = k.user_id
+WHERE k.id IN (%s)
+"""  # noqa: S608
+_CREDENTIAL_COLUMNS = 11  # with those of its server
 
-
-def _text(value: bytes) -> str:
-    return value.decode()
-
-
-def _bytea(value: bytes) -> bytes:
-    return bytes.fromhex(value[2:].decode())
-
-
-def _flag(value: bytes) -> bool:
-    return value == b"t"
-
-
-# PostgreSQL's answer is text: who reads which column, for those that are not text.
-_READERS: dict[str, Callable[[bytes], Any]] = {
-    "c.digest": _bytea, "k.digest": _bytea, "k.per_minute": int, "k.per_month": int, "u.is_active": _flag,
+# `OFFSET 0` keeps PostgreSQL from making one join of it all: it would read small tables whole to hash them, which costs
+# it twice as much as one look-up in each, and would go on so while they grow.
+_OF_KEY = """
+LEFT JOIN LATERAL (SELECT * FROM companies_company WHERE id = k.company_id OFFSET 0) co ON true
+LEFT JOIN LATERAL (SELECT * FROM accounts_user WHERE id = k.user_id OFFSET 0) u ON true
+LEFT JOIN LATERAL (
+    SELECT role FROM companies_membership WHERE company_id = k.company_id AND user_id = k.user_id OFFSET 0
+) m ON true
+"""
+_POSTGRES = f"""
+SELECT {_CREDENTIAL}, {_SERVER}, {_KEY}
+FROM (SELECT * FROM keys_servercredential WHERE id = $2 OFFSET 0) c
+CROSS JOIN LATERAL (SELECT * FROM keys_mcpserver WHERE id = c.server_id OFFSET 0) s
+LEFT JOIN LATERAL (SELECT * FROM keys_key WHERE id = $1 OFFSET 0) k ON true
+{_OF_KEY}
+""".encode()  # noqa: S608
+_POSTGRES_KEYS = f"""
+SELECT {_KEY} FROM (SELECT * FROM keys_key WHERE id = ANY($1) OFFSET 0) k {_OF_KEY}
+""".encode()  # noqa: S608
+# Who reads which column of PostgreSQL's, for those that are neither moments nor text.
+_READERS: dict[str, libpq.Reader] = {
+    "c.digest": bytes, "k.digest": bytes, "k.per_minute": libpq.number, "k.per_month": libpq.number,
+    "u.is_active": libpq.flag, "s.tools": libpq.json_text, "k.scopes": libpq.json_text,
+    "k.allowed_ips": libpq.json_text,
 }  # fmt: skip
-_COLUMNS = f"{_CREDENTIAL}, {_SERVER}, {_KEY}".split(", ")
-_POSTGRES_READERS = [float if name.endswith("_at") else _READERS.get(name, _text) for name in _COLUMNS]
-_POSTGRES = re.sub(r"\b(\w+\.\w+_at)\b", r"extract(epoch from \1)", _SQL)
-_POSTGRES = _POSTGRES.replace("k.id = %s", "k.id = $1").replace("c.id = %s", "c.id = $2")
-_STATEMENT = b"latchkey_verdict"
+
+
+def _readers(columns: str) -> list[libpq.Reader]:
+    names = columns.split(", ")
+    return [libpq.moment if name.endswith("_at") else _READERS.get(name, bytes.decode) for name in names]
+
+
+_POSTGRES_READERS = _readers(f"{_CREDENTIAL}, {_SERVER}, {_KEY}")
+_POSTGRES_KEY_READERS = _readers(_KEY)
 
 
 class DatabaseAway(Exception):
@@ -119,18 +135,47 @@ def fetch(credential_id: str, key_id: str) -> Found:
 
     One query, or none where it is certain that nothing was written since the last one (SQLite, see `_Unchanged`).
     """
-    database = connections[DEFAULT_DB_ALIAS]  # once: the proxy `connection` looks it up at each use
-    try:
-        if database.connection is None:
-            database.ensure_connection()
-        if database.vendor == "sqlite":
-            return _fetch_sqlite(database.connection, credential_id, key_id)
-        return _found(_one_row(database.connection, _POSTGRES, (key_id, credential_id)))
-    except (DjangoDatabaseError, psycopg.Error, sqlite3.Error) as error:
-        # A connection that broke is closed, so that the next request opens a new one.
-        if not database.in_atomic_block:
-            database.close()
-        raise DatabaseAway from error
+    with _driver() as driver:
+        if isinstance(driver, sqlite3.Connection):
+            return _fetch_sqlite(driver, credential_id, key_id)
+        row = _one_row(driver, (key_id, credential_id))
+    if row is None:
+        return None, None
+    key = row[_CREDENTIAL_COLUMNS:]
+    return CredentialRecord._make(row[:_CREDENTIAL_COLUMNS]), None if key[0] is None else KeyRecord._make(key)
+
+
+def fetch_keys(key_ids: Collection[str]) -> dict[str, KeyRecord]:
+    """The keys with these ids (at most a few hundred), by id. Raises DatabaseAway. One query, or none as above."""
+    if not key_ids:
+        return {}
+    with _driver() as driver:
+        if isinstance(driver, sqlite3.Connection):
+            return _fetch_keys_sqlite(driver, key_ids)
+        found = libpq.rows(
+            driver, b"latchkey_keys", _POSTGRES_KEYS, (libpq.text_array(list(key_ids)),), _POSTGRES_KEY_READERS
+        )
+    return {row[0]: KeyRecord._make(row) for row in found}
+
+
+class _driver:  # noqa: N801
+    """The driver's own connection; its errors are DatabaseAway. A class, since contextlib costs a look-up's time."""
+
+    def __enter__(self) -> Any:
+        self._database = database = connections[DEFAULT_DB_ALIAS]  # the proxy `connection` looks it up at each use
+        try:
+            if database.connection is None:
+                database.ensure_connection()
+        except DjangoDatabaseError as error:
+            self.__exit__(None, error, None)
+        return database.connection
+
+    def __exit__(self, _kind: Any, error: BaseException | None, _trace: Any) -> None:
+        if isinstance(error, DjangoDatabaseError | psycopg.Error | sqlite3.Error):
+            # A connection that broke is closed, so that the next request opens a new one.
+            if not self._database.in_atomic_block:
+                self._database.close()
+            raise DatabaseAway from error
 
 
 class _Unchanged(threading.local):
@@ -138,71 +183,67 @@ class _Unchanged(threading.local):
 
     `PRAGMA data_version` changes when another connection commits, `total_changes` when this one writes: as long as
     both stand, the database is the one that the rows were read from. A look-up costs a third of the request, asking
-    for the version nothing.
+    for the version nothing. Nothing is kept within a transaction: a rollback changes neither.
     """
 
     version: tuple[int, int, int] = (0, 0, 0)
 
     def __init__(self) -> None:
         self.rows: dict[tuple[str, str], Found] = {}
+        self.keys: dict[str, KeyRecord | None] = {}
 
 
 _unchanged = _Unchanged()
 MOST_UNCHANGED = 20_000
 
 
-def _fetch_sqlite(driver: sqlite3.Connection, credential_id: str, key_id: str) -> Found:
+def _kept(driver: sqlite3.Connection) -> _Unchanged:
+    """The rows of before, if they are as they were; else none."""
     version = (id(driver), driver.execute("PRAGMA data_version").fetchone()[0], driver.total_changes)
-    if version != _unchanged.version or len(_unchanged.rows) >= MOST_UNCHANGED:
-        _unchanged.rows = {}
-        _unchanged.version = version
-    found = _unchanged.rows.get((credential_id, key_id))
+    if (
+        version != _unchanged.version
+        or driver.in_transaction
+        or len(_unchanged.rows) + len(_unchanged.keys) >= MOST_UNCHANGED
+    ):
+        _unchanged.rows, _unchanged.keys = {}, {}
+        _unchanged.version = (0, 0, 0) if driver.in_transaction else version
+    return _unchanged
+
+
+def _fetch_sqlite(driver: sqlite3.Connection, credential_id: str, key_id: str) -> Found:
+    kept = _kept(driver).rows
+    found = kept.get((credential_id, key_id))
     if found is None:
-        found = _found(_one_row(driver, _SQLITE, (key_id, credential_id)))
-        _unchanged.rows[credential_id, key_id] = found
+        found = kept[credential_id, key_id] = _found(_one_row(driver, (key_id, credential_id)))
     return found
 
 
-def _one_row(driver: Any, sql: str, parameters: tuple[str, str]) -> Sequence[Any] | None:
-    """The row that the database has, asked by its driver."""
+def _fetch_keys_sqlite(driver: sqlite3.Connection, key_ids: Collection[str]) -> dict[str, KeyRecord]:
+    kept = _kept(driver).keys
+    unread = [key_id for key_id in key_ids if key_id not in kept]
+    if unread:
+        kept.update(dict.fromkeys(unread))
+        rows = driver.execute(_SQLITE_KEYS % ", ".join("?" * len(unread)), unread)
+        kept.update({row[0]: key_record(row) for row in rows})
+    return {key_id: record for key_id in key_ids if (record := kept[key_id]) is not None}
+
+
+def _one_row(driver: Any, parameters: tuple[str, str]) -> Sequence[Any] | None:
+    """The row that the database has for the ids of a key and a credential, asked by its driver."""
     if isinstance(driver, sqlite3.Connection):
-        row: Sequence[Any] | None = driver.execute(sql, parameters).fetchone()
+        row: Sequence[Any] | None = driver.execute(_SQLITE, parameters).fetchone()
         return row
-    return _row_of_postgres(driver, sql, parameters)
-
-
-class _Prepared(threading.local):
-    """The connection of this thread that knows the statement."""
-
-    on: Callable[[], psycopg.Connection | None] = staticmethod(lambda: None)
-
-
-_prepared = _Prepared()
-
-
-def _row_of_postgres(driver: psycopg.Connection, sql: str, parameters: tuple[str, str]) -> Sequence[Any] | None:
-    """By libpq itself: psycopg's cursor costs nine times as much as the statement that it sends."""
-    libpq = driver.pgconn
-    if _prepared.on() is not driver:
-        _checked(libpq.prepare(_STATEMENT, sql.encode()), ExecStatus.COMMAND_OK)
-        _prepared.on = weakref.ref(driver)
-    result = libpq.exec_prepared(_STATEMENT, [parameter.encode() for parameter in parameters])
-    _checked(result, ExecStatus.TUPLES_OK)
-    if not result.ntuples:
-        return None
-    values = [result.get_value(0, place) for place in range(len(_POSTGRES_READERS))]
-    return [None if value is None else read(value) for read, value in zip(_POSTGRES_READERS, values, strict=True)]
-
-
-def _checked(result: PGresult, wanted: ExecStatus) -> None:
-    if result.status != wanted:
-        raise psycopg.OperationalError(result.error_message.decode(errors="replace"))
+    key_id, credential_id = parameters
+    found = libpq.rows(
+        driver, b"latchkey_verdict", _POSTGRES, (key_id.encode(), credential_id.encode()), _POSTGRES_READERS
+    )
+    return found[0] if found else None
 
 
 def _found(row: Sequence[Any] | None) -> Found:
     if row is None:
         return None, None
-    end = _CREDENTIAL_COLUMNS + _SERVER_COLUMNS
+    end = _CREDENTIAL_COLUMNS
     credential = CredentialRecord(
         bytes(row[0]), row[1], _epoch(row[2]), _epoch(row[3]), _epoch(row[4]),
         row[5], row[6], row[7], _epoch(row[8]), _epoch(row[9]), row[10],
@@ -222,27 +263,3 @@ def _epoch(value: datetime | str | float | None) -> float | None:
     if isinstance(value, str):  # SQLite keeps UTC without an offset
         return datetime.fromisoformat(value).replace(tzinfo=UTC).timestamp()
     return value.timestamp()
-
-
-_KEYS_SQL = f"""
-SELECT {_KEY}
-FROM keys_key k
-JOIN companies_company co ON co.id = k.company_id
-JOIN accounts_user u ON u.id = k.user_id
-LEFT JOIN companies_membership m ON m.company_id = k.company_id AND m.user_id = k.user_id
-WHERE k.id IN (%s)
-"""  # noqa: S608
-
-
-def fetch_keys(key_ids: Sequence[str]) -> dict[str, KeyRecord]:
-    """The keys with these ids (at most a few hundred), by id. Raises DatabaseAway. One query."""
-    if not key_ids:
-        return {}
-    marks = ", ".join(["%s"] * len(key_ids))
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute(_KEYS_SQL % marks, list(key_ids))
-            rows = cursor.fetchall()
-    except DjangoDatabaseError as error:
-        raise DatabaseAway from error
-    return {row[0]: key_record(row) for row in rows}

@@ -140,6 +140,7 @@ def end_overlap(*, key: Key, actor: Actor) -> Key:
     key.save(update_fields=["overlap_ends_at"])
     record("key:overlap_ended", actor=actor, company=key.company_id, target=target(key))
     feed.publish([feed.Forget(key.server_id, key_id=key.pk)])
+    events.tell(EventType.KEY_OVERLAP_ENDED, [key], replaced_by=key.replaced_by.pk)
     return key
 
 

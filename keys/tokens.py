@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 from portal.ids import ALPHABET, new_id
@@ -23,6 +24,7 @@ from portal.ids import ALPHABET, new_id
 ID_LENGTH: Final = 12
 SECRET_LENGTH: Final = 32
 CHECK_LENGTH: Final = 6
+_BLOCK: Final = hashlib.sha256().block_size
 TOKEN_PATTERN: Final = r"lk_(live|test|srv|mgt|oat|ort)_([0-9A-Za-z]{12})_([0-9A-Za-z]{32})([0-9A-Za-z]{6})"  # noqa: S105
 # Two base62 digits at a time: the check is on the hot path.
 _PAIRS: Final = tuple(first + second for first in ALPHABET for second in ALPHABET)
@@ -40,6 +42,7 @@ class Kind(StrEnum):
     REFRESH = "ort"
 
 
+_KINDS: Final = {kind.value: kind for kind in Kind}
 KEY_KINDS: Final = frozenset({Kind.LIVE, Kind.TEST})
 # What may open an MCP server.
 OPENING_KINDS: Final = KEY_KINDS | {Kind.ACCESS}
@@ -74,7 +77,7 @@ def parse(text: str) -> Token:
     found = _match(text)
     if found is None or checksum(text[:-CHECK_LENGTH]) != text[-CHECK_LENGTH:]:
         raise MalformedToken("This is not a Latchkey token.")
-    return Token(text, Kind(found[1]), found[2])
+    return Token(text, _KINDS[found[1]], found[2])
 
 
 def checksum(body: str) -> str:
@@ -87,7 +90,18 @@ def checksum(body: str) -> str:
 
 def digest(text: str, pepper: bytes) -> bytes:
     """HMAC-SHA256 of the whole token under `pepper`: what is stored, 32 bytes."""
-    return hmac.digest(pepper, text.encode("ascii"), hashlib.sha256)
+    inner, outer = _keyed(pepper)
+    inner, outer = inner.copy(), outer.copy()
+    inner.update(text.encode("ascii"))
+    outer.update(inner.digest())
+    return outer.digest()
+
+
+@lru_cache(maxsize=16)
+def _keyed(pepper: bytes) -> tuple[hashlib._Hash, hashlib._Hash]:
+    """The two hashes of HMAC (RFC 2104), with the key read in: `hmac.digest` does that anew each time, for 3 µs."""
+    key = (hashlib.sha256(pepper).digest() if len(pepper) > _BLOCK else pepper).ljust(_BLOCK, b"\0")
+    return hashlib.sha256(bytes(byte ^ 0x36 for byte in key)), hashlib.sha256(bytes(byte ^ 0x5C for byte in key))
 
 
 def matches(text: str, stored: bytes, pepper_id: str, peppers: Mapping[str, bytes]) -> bool:

@@ -7,23 +7,21 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
 import orjson
 from django.conf import settings
 
-from keys import addresses, hotstore, scopes, tokens
+from keys import addresses, answers, hotstore, scopes, tokens
 from keys.limits import Limits, Permit, limits_of
 from keys.oauth.records import fetch_access
 from keys.peppers import redigests
 from keys.records import CredentialRecord, KeyRecord, fetch, fetch_keys
 from keys.unknown_ids import unknown_ids
-from keys.usage.counter import counter
-from keys.verdicts import MEANINGS, Code
+from keys.usage.counter import Counted, counter
+from keys.verdicts import Code
 
-CACHE_SECONDS = 30
 _VIEWER = "viewer"
 _ALL = f'["{scopes.ALL}"]'
 
@@ -68,7 +66,7 @@ def verify(credential: str, question: Question, *, request_id: str = "") -> dict
             return _verdict(server, record, code, facts, None, question, now, request_id)
         found = None  # a wrong secret costs the look-up that an unknown id costs: time tells nothing
     if key_token and (wait := unknown_ids.refuse(credential, question.client_ip, key_token.id, now)):
-        return _refused_unseen(wait, request_id)
+        return answers.refused_unseen(wait, request_id)
     credential_record, any_record = _fetch(server_token, key_token)
     server = _checked_credential(credential_record, server_token, now)
     code, facts = decide(server, any_record, key_token, question, now)
@@ -99,13 +97,13 @@ def verify_many(
         for token, question in zip(parsed, questions, strict=True)
     ]
     asked = [token for token, wait in zip(parsed, waits, strict=True) if token and not wait]
-    records = fetch_keys(list({token.id for token in asked if token.kind in tokens.KEY_KINDS}))
-    by_oauth = {token.id for token in asked if token.kind is tokens.Kind.ACCESS}
-    records |= fetch_access(list(by_oauth))
+    records = fetch_keys({token.id for token in asked if token.kind is not tokens.Kind.ACCESS})
+    if by_oauth := [token.id for token in asked if token.kind is tokens.Kind.ACCESS]:
+        records |= fetch_access(list(set(by_oauth)))
     decided: list[tuple[KeyRecord | None, Code, dict[str, Any]]] = []
     wanted: list[tuple[str, Limits, int]] = []
     for token, wait, question in zip(parsed, waits, questions, strict=True):
-        record = records.get(token.id) if token else None
+        record = records.get(token.id) if token and not wait else None
         code, facts = decide(server, record, token, question, now)
         decided.append((record, code, facts))
         if code is Code.NOT_FOUND and not wait:
@@ -115,14 +113,19 @@ def verify_many(
             if code is Code.VALID:
                 wanted.append((record.id, _limits(record), 1))
     permits = iter(hotstore.take_all(wanted))
-    return [
-        _refused_unseen(wait, request_id)
-        if wait
-        else _verdict(
-            server, record, code, facts, next(permits) if code is Code.VALID else None, question, now, request_id
-        )
-        for (record, code, facts), wait, question in zip(decided, waits, questions, strict=True)
-    ]
+    results: list[dict[str, Any]] = []
+    counted: list[Counted] = []
+    for (record, code, facts), wait, question in zip(decided, waits, questions, strict=True):
+        if wait:
+            results.append(answers.refused_unseen(wait, request_id))
+            continue
+        permit = next(permits) if code is Code.VALID else None
+        if permit is not None and not permit.allowed:
+            code = Code.RATE_LIMITED
+        counted.append((_known(record, code), code, question.tool or "", question.client, question.client_ip or ""))
+        results.append(_answer(server, record, code, facts, permit, question, now, request_id))
+    counter.count_all(server.server_id, counted, now=now)
+    return results
 
 
 def kind_of(text: str) -> str:
@@ -143,17 +146,6 @@ def _limits(record: KeyRecord) -> Limits:
     return limits_of(record.plan, record.per_minute, record.per_month)
 
 
-def _refused_unseen(wait: int, request_id: str) -> dict[str, Any]:
-    """RATE_LIMITED for an id that was not looked up: too many unknown ones were asked about (keys/unknown_ids.py)."""
-    return {
-        "valid": False,
-        "code": Code.RATE_LIMITED.value,
-        "message": "Too many unknown keys were tried; wait a moment.",
-        "request_id": request_id,
-        "retry_after": wait,
-    }
-
-
 def _verdict(
     server: CredentialRecord,
     record: KeyRecord | None,
@@ -167,26 +159,35 @@ def _verdict(
     """The verdict as JSON, counted."""
     if permit is not None and not permit.allowed:
         code = Code.RATE_LIMITED
-    known = record if code not in {Code.NOT_FOUND, Code.MALFORMED} else None
     counter.count(
-        server.server_id, known, code, tool=question.tool or "", client=question.client,
+        server.server_id, _known(record, code), code, tool=question.tool or "", client=question.client,
         address=question.client_ip or "", now=now,
     )  # fmt: skip
-    if code is Code.VALID and record is not None:
-        if kind_of(question.key) == "key":  # an access token is over before its pepper is
-            redigests.note("key", record.id, question.key, record.pepper, record.digest)
-        return _valid(server, record, permit, kind_of(question.key), now, request_id)
-    verdict: dict[str, Any] = {
-        "valid": False,
-        "code": code.value,
-        "message": facts.pop("message", "") or MEANINGS[code].message,
-        "request_id": request_id,
-        **facts,
-    }
-    if permit is not None:
-        verdict["rate_limit"] = _rate_limit(permit)
-        verdict["retry_after"] = permit.retry_after
-    return verdict
+    return _answer(server, record, code, facts, permit, question, now, request_id)
+
+
+def _known(record: KeyRecord | None, code: Code) -> KeyRecord | None:
+    """The record that a verdict is counted for: none where the one who asked does not hold the key."""
+    return None if code is Code.NOT_FOUND or code is Code.MALFORMED else record
+
+
+def _answer(
+    server: CredentialRecord,
+    record: KeyRecord | None,
+    code: Code,
+    facts: dict[str, Any],
+    permit: Permit | None,
+    question: Question,
+    now: float,
+    request_id: str,
+) -> dict[str, Any]:
+    """The verdict as JSON."""
+    if code is not Code.VALID or record is None:
+        return answers.refused(code, facts, permit, request_id)
+    kind = kind_of(question.key)
+    if kind == "key":  # an access token is over before its pepper is
+        redigests.note("key", record.id, question.key, record.pepper, record.digest)
+    return answers.valid(server, record, effective_scopes(record), permit, kind, now, request_id)
 
 
 def decide(
@@ -200,15 +201,16 @@ def decide(
     """
     if token is None:
         return Code.MALFORMED, {}
-    stored, pepper = (record.digest, record.pepper) if record else (bytes(32), next(iter(settings.PEPPERS)))
-    if not tokens.matches(token.text, stored, pepper, settings.PEPPERS) or record is None:
+    peppers = settings.PEPPERS  # each look at a setting costs as much as three at a dictionary
+    stored, pepper = (record.digest, record.pepper) if record else (bytes(32), next(iter(peppers)))
+    if not tokens.matches(token.text, stored, pepper, peppers) or record is None:
         return Code.NOT_FOUND, {}
     if record.server_id != server.server_id:
         may_know = server.server_company_id in {None, record.company_id}
         return (Code.WRONG_SERVER if may_know else Code.NOT_FOUND), {}
     if record.revoked_at is not None or record.role is None or not record.user_active:
         return Code.REVOKED, {}
-    ends_at = _ends_at(record)
+    ends_at = answers.ends_at(record)
     if ends_at is not None and ends_at <= now:
         return Code.EXPIRED, {}
     if record.company_state != "active":
@@ -231,47 +233,6 @@ def effective_scopes(record: KeyRecord) -> list[str]:
     if record.role == _VIEWER and scopes.ALL in granted:
         return [scopes.READ]
     return granted
-
-
-def _valid(
-    server: CredentialRecord, record: KeyRecord, permit: Permit | None, kind: str, now: float, request_id: str
-) -> dict[str, Any]:
-    ends_at = _ends_at(record)
-    cache_seconds = CACHE_SECONDS if ends_at is None else max(0, min(CACHE_SECONDS, int(ends_at - now)))
-    return {
-        "valid": True,
-        "code": Code.VALID.value,
-        "kind": kind,
-        "key_id": record.id,
-        "key_name": record.name,
-        "company": {"id": record.company_id, "name": record.company_name, "slug": record.company_slug},
-        "user": {"id": record.user_id, "name": record.user_name, "email": record.user_email},
-        "server": {"id": server.server_id, "name": server.server_name},
-        "scopes": effective_scopes(record),
-        "expires_at": _iso(ends_at),
-        "rate_limit": _rate_limit(permit) if permit else None,
-        "cache_seconds": cache_seconds,
-        "request_id": request_id,
-    }
-
-
-def _rate_limit(permit: Permit) -> dict[str, Any]:
-    return {"limit": permit.limit, "remaining": permit.remaining, "reset_at": _iso(permit.reset_at)}
-
-
-def _ends_at(record: KeyRecord | CredentialRecord) -> float | None:
-    if record.overlap_ends_at is None:
-        return record.expires_at
-    return min(record.overlap_ends_at, record.expires_at or record.overlap_ends_at)
-
-
-def _iso(moment: float | None) -> str | None:
-    return None if moment is None else _iso_second(int(moment))
-
-
-@lru_cache(maxsize=4096)
-def _iso_second(moment: int) -> str:
-    return datetime.fromtimestamp(moment, UTC).isoformat()
 
 
 @lru_cache(maxsize=256)
@@ -298,11 +259,12 @@ def _server_token(text: str) -> tokens.Token:
 
 
 def _checked_credential(record: CredentialRecord | None, token: tokens.Token, now: float) -> CredentialRecord:
-    stored, pepper = (record.digest, record.pepper) if record else (bytes(32), next(iter(settings.PEPPERS)))
-    matched = tokens.matches(token.text, stored, pepper, settings.PEPPERS)
+    peppers = settings.PEPPERS
+    stored, pepper = (record.digest, record.pepper) if record else (bytes(32), next(iter(peppers)))
+    matched = tokens.matches(token.text, stored, pepper, peppers)
     if not matched or record is None or record.revoked_at is not None or record.archived_at is not None:
         raise NotAuthenticated
-    ends_at = _ends_at(record)
+    ends_at = answers.ends_at(record)
     if ends_at is not None and ends_at <= now:
         raise NotAuthenticated
     redigests.note("credential", token.id, token.text, record.pepper, record.digest)

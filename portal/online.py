@@ -17,6 +17,8 @@ class AddIndexOnline(AddIndex):
     def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
         """Build it."""
         if not _outside_a_transaction(schema_editor):
+            # An earlier version of a migration may have made it.
+            schema_editor.execute(f'DROP INDEX IF EXISTS "{self.index.name}"')
             super().database_forwards(app_label, schema_editor, from_state, to_state)
             return
         model = to_state.apps.get_model(app_label, self.model_name)

@@ -15,9 +15,9 @@ from django.http import HttpRequest, HttpResponse
 from rest_framework.exceptions import Throttled
 from rest_framework.views import APIView
 
-from keys import windows
+from keys import hotstore, windows
 from keys.api import problems
-from keys.limits import Limits, Permit, limiter
+from keys.limits import Limits, Permit
 from portal.addresses import client_address
 
 MOST_FAILURES = 60
@@ -88,7 +88,7 @@ class LimitedView(MachineView):
         name, per_minute = self.limit_of(request)
         if per_minute is None:
             return
-        self.permit = limiter().take(name, Limits(per_minute, None))
+        self.permit = hotstore.take_all([(name, Limits(per_minute, None), 1)])[0]
         if self.permit is not None and not self.permit.allowed:
             raise Throttled(wait=self.permit.retry_after)
 

@@ -84,13 +84,19 @@ redis.call('PEXPIRE', KEYS[3], life + old)
 return 1
 """
 
-# KEYS: minute, month. ARGV: limits of the minute and the month, how many, force, and the month's count so far with the
-# seconds to keep it ('': not asked yet).
-_PERMIT = (
+# KEYS: minute and month of each. ARGV: force and the seconds to keep a month's count, then of each the limits of the
+# minute and the month, how many, and the month's count so far ('': not asked yet). Returns what `take` says, in a row.
+_PERMITS = (
     _TAKE
     + """
-if ARGV[5] ~= '' then redis.call('SET', KEYS[2], ARGV[5], 'NX', 'EX', ARGV[6]) end
-return take(KEYS[1], KEYS[2], ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4] == '1', now)
+local force, said = ARGV[1] == '1', {}
+for i = 0, #KEYS / 2 - 1 do
+  local minute_name, month_name, at = KEYS[2 * i + 1], KEYS[2 * i + 2], 4 * i + 3
+  if ARGV[at + 3] ~= '' then redis.call('SET', month_name, ARGV[at + 3], 'NX', 'EX', ARGV[2]) end
+  local taken = take(minute_name, month_name, ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2]), force, now)
+  said[3 * i + 1], said[3 * i + 2], said[3 * i + 3] = taken[1], taken[2], taken[3]
+end
+return said
 """
 )
 
@@ -112,6 +118,8 @@ if ARGV[1] then redis.call('SET', ARGV[1], ARGV[2]) end
 return 1
 """
 
-SCRIPTS = (_ASK, _KEEP, _PERMIT, _RETURN, _FORGET)
+SCRIPTS = (_ASK, _KEEP, _PERMITS, _RETURN, _FORGET)
 # EVALSHA names a script by its SHA-1 (Redis' own choice; nothing is protected by it).
-ASK, KEEP, PERMIT, RETURN, FORGET = (hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest() for text in SCRIPTS)
+ASK, KEEP, PERMITS, RETURN, FORGET = (
+    hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest() for text in SCRIPTS
+)

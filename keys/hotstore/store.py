@@ -107,7 +107,7 @@ def keep_and_take(miss: Miss, credential: CredentialRecord, record: KeyRecord, l
     ]  # fmt: skip
     now = time.time()
     if limits:
-        commands.append(_permit_command(prefix, record.id, limits, 1, False, None, now))
+        commands.append(_permits_command(prefix, [(record.id, limits, 1)], False, {}, now))
     try:
         answers = redis.send(*commands)
     except RedisAway:
@@ -124,15 +124,12 @@ def keep_and_take(miss: Miss, credential: CredentialRecord, record: KeyRecord, l
 def take_all(wanted: Sequence[tuple[str, Limits, int]], *, force: bool = False) -> list[Permit | None]:
     """A permit for each key id, limits and count; `force`: even beyond the limit. In this process if Redis is away."""
     redis = _redis() if wanted else None
-    now = time.time()
     if redis is not None:
         try:
-            return _take_from_redis(redis, wanted, force, now)
+            return _take_from_redis(redis, wanted, force, time.time())
         except RedisAway:
             connection.failed()
-    here = limiter()
-    here.learn([key_id for key_id, limits, _count in wanted if limits.per_month is not None], now)
-    return [here.take(key_id, limits, count, force=force) for key_id, limits, count in wanted]
+    return limiter().take_all(wanted, force=force)
 
 
 def give_back(key_id: str, limits: Limits) -> None:
@@ -157,33 +154,35 @@ def _redis() -> Connection | None:
 def _take_from_redis(
     redis: Connection, wanted: Sequence[tuple[str, Limits, int]], force: bool, now: float
 ) -> list[Permit | None]:
-    answers = redis.send(*(_permit_command(redis.prefix, *item, force, None, now) for item in wanted))
-    unknown = [place for place, answer in enumerate(answers) if answer[0] == _UNKNOWN]
+    said = redis.send(_permits_command(redis.prefix, wanted, force, {}, now))[0]
+    unknown = [place for place, state in enumerate(said[::3]) if state == _UNKNOWN]
     if unknown:
         from keys.usage.services import used_by_keys  # models: not while the applications load
 
-        used = used_by_keys({wanted[place][0] for place in unknown}, now)
-        again = redis.send(
-            *(
-                _permit_command(redis.prefix, *wanted[place], force, used.get(wanted[place][0], 0), now)
-                for place in unknown
-            )
-        )
-        for place, answer in zip(unknown, again, strict=True):
-            answers[place] = answer
+        again = [wanted[place] for place in unknown]
+        ids = {key_id for key_id, _limits, _count in again}
+        used = dict.fromkeys(ids, 0) | used_by_keys(ids, now)
+        more = redis.send(_permits_command(redis.prefix, again, force, used, now))[0]
+        for number, place in enumerate(unknown):
+            said[3 * place : 3 * place + 3] = more[3 * number : 3 * number + 3]
     return [
         _permit(limits, state, float(left), int(used), count, now)
-        for (_id, limits, count), (state, left, used) in zip(wanted, answers, strict=True)
+        for (_id, limits, count), state, left, used in zip(wanted, said[::3], said[1::3], said[2::3], strict=True)
     ]
 
 
-def _permit_command(
-    prefix: bytes, key_id: str, limits: Limits, count: int, force: bool, used: int | None, now: float
+def _permits_command(
+    prefix: bytes, wanted: Sequence[tuple[str, Limits, int]], force: bool, used: dict[str, int], now: float
 ) -> tuple[Any, ...]:
-    return (
-        "EVALSHA", scripts.PERMIT, 2, *_bucket_names(prefix, key_id, now), *_limit_texts(limits), count,
-        "1" if force else "0", "" if used is None else used, MONTH_SECONDS,
-    )  # fmt: skip
+    """Permits for all of `wanted`; `used`: the months' counts, as far as the database was asked."""
+    minute, month = prefix + b"m:", prefix + f"u:{month_of(now)}:".encode()
+    names: list[bytes] = []
+    arguments: list[int | str] = []
+    for key_id, limits, count in wanted:
+        name = key_id.encode()
+        names += (minute + name, month + name)
+        arguments += (*_limit_texts(limits), count, used.get(key_id, ""))
+    return ("EVALSHA", scripts.PERMITS, len(names), *names, "1" if force else "0", MONTH_SECONDS, *arguments)
 
 
 def _bucket_names(prefix: bytes, key_id: str, now: float) -> tuple[bytes, bytes]:

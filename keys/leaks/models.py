@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from portal.companies.models import Company
 from portal.ids import new_id
+from portal.prefixes import Folded
 
 
 class Rule(models.TextChoices):
@@ -82,6 +83,10 @@ class Leak(models.Model):
             models.Index(fields=["-reported_at", "-id"], name="leak_latest"),
             models.Index(fields=["company", "-reported_at", "-id"], name="leak_company_latest"),
             models.Index(fields=["reported_at"], name="leak_to_tell", condition=models.Q(told_at__isnull=True)),
+            models.Index(fields=["subject_id"], name="leak_of_subject"),
+            models.Index(fields=["incident_id"], name="leak_of_incident", condition=~models.Q(incident_id="")),
+            models.Index(Folded("subject_name"), name="leak_name_begins"),
+            models.Index(Folded("url"), name="leak_url_begins"),
         ]
 
     def __str__(self) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 from django.contrib import messages
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -23,6 +22,7 @@ from portal.audit.actors import Actor
 from portal.companies.access import CompanyRequest, company_page
 from portal.cursors import paginate
 from portal.staff.access import staff_page
+from portal.staff.searches import leaks_by
 
 PAGE = 50
 _TOKEN_PART = re.compile(r"lk_[a-z]{3,4}_([0-9A-Za-z]{12})", re.ASCII)
@@ -88,10 +88,7 @@ def staff_leaks(request: HttpRequest) -> HttpResponseBase:
     if query := form.query:
         part = _TOKEN_PART.search(query)
         identifier = part[1] if part else query
-        found = found.filter(
-            Q(subject_id=identifier) | Q(company_id=query) | Q(incident_id=query)
-            | Q(company__name__istartswith=query) | Q(subject_name__istartswith=query) | Q(url__startswith=query)
-        )  # fmt: skip
+        found = found.filter(pk__in=leaks_by(query, identifier))
     page = paginate(found, order=("-reported_at", "-id"), size=PAGE, cursor=request.GET.get("cursor", ""))
     filters = [form["kind"], form["source"], form["outcome"]]
     rows = [(leak, reverse("staff:key", args=[leak.subject_id]) if leak.kind == Kind.KEY else "") for leak in page.rows]

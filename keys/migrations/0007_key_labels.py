@@ -18,8 +18,4 @@ class Migration(migrations.Migration):
             name='label_text',
             field=models.CharField(blank=True, db_default='', default='', editable=False, max_length=200),
         ),
-        migrations.AddIndex(
-            model_name='key',
-            index=models.Index(condition=models.Q(('label_text', ''), _negated=True), fields=['company', 'label_text'], name='key_labelled'),
-        ),
     ]

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from keys.models.credentials import Credential, lifetime_constraints
 from portal.companies.models import Company
 from portal.ids import new_id
+from portal.prefixes import Folded
 
 
 class McpServer(models.Model):
@@ -62,6 +63,11 @@ class McpServer(models.Model):
                 fields=["name"], condition=Q(company__isnull=True), name="server_name_once_for_everyone"
             ),
             models.UniqueConstraint(fields=["is_portal"], condition=Q(is_portal=True), name="server_one_portal"),
+        ]
+        indexes = [
+            models.Index(Folded("name"), name="server_name_begins"),
+            models.Index(Folded("title"), name="server_title_begins"),
+            models.Index(Folded("url"), name="server_url_begins"),
         ]
 
     def __str__(self) -> str:

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from keys.models import McpServer
 from portal.companies.models import Company
 from portal.ids import new_id
+from portal.prefixes import Folded
 
 if TYPE_CHECKING:
     from portal.accounts.models import User
@@ -73,6 +74,8 @@ class Connection(models.Model):
             models.Index(fields=["company", "-created_at", "id"], name="connection_company_latest"),
             models.Index(fields=["user", "-created_at"], name="connection_user_latest"),
             models.Index(fields=["-created_at", "id"], name="connection_latest"),
+            models.Index(Folded("client_name"), name="connection_client_begins"),
+            models.Index(Folded("client_host"), name="connection_host_begins"),
         ]
 
     def __str__(self) -> str:

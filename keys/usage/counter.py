@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from multiprocessing.util import Finalize
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -29,6 +29,8 @@ CountKey = tuple[int, str, str, str, str, str, str]
 # (key, address, client) → company, tool, code, first, last, count
 SightingKey = tuple[str, str, str]
 Batch = dict[str, Any]
+# The key's record (None: an unknown key, counted for the server alone), the code, tool, client and its address.
+Counted = tuple["KeyRecord | None", Code, str, str, str]
 MOST_ENTRIES = 50_000
 
 
@@ -57,22 +59,29 @@ class Counter:
         count: int = 1,
     ) -> None:
         """Count one verdict (or `count` alike). `record` None: an unknown key, counted for the server alone."""
+        self.count_all(server_id, [(record, code, tool, client, address)], now=now, count=count)
+
+    def count_all(self, server_id: str, verdicts: Iterable[Counted], *, now: float, count: int = 1) -> None:
+        """Count each of `verdicts`, `count` times."""
         hour = int(now) // 3600 * 3600
         with self._lock:
-            if record is None:
-                entry: CountKey = (hour, server_id, "", "", code.value, "", "")
-            else:
-                entry = (hour, server_id, record.company_id, record.id, code.value, tool, client)
-                where = (record.id, address, client)
-                sighting = self._sightings.get(where)
-                if sighting is None:
-                    self._sightings[where] = [record.company_id, tool, code.value, now, now, count]
+            counts, sightings = self._counts, self._sightings
+            for record, code, tool, client, address in verdicts:
+                word = code._value_  # `value` is a descriptor written in Python
+                if record is None:
+                    entry: CountKey = (hour, server_id, "", "", word, "", "")
                 else:
-                    sighting[1:3] = (tool, code.value)
-                    sighting[4] = now
-                    sighting[5] += count
-            self._counts[entry] = self._counts.get(entry, 0) + count
-            full = len(self._counts) > MOST_ENTRIES or len(self._sightings) > MOST_ENTRIES
+                    entry = (hour, server_id, record.company_id, record.id, word, tool, client)
+                    where = (record.id, address, client)
+                    sighting = sightings.get(where)
+                    if sighting is None:
+                        sightings[where] = [record.company_id, tool, word, now, now, count]
+                    else:
+                        sighting[1:3] = (tool, word)
+                        sighting[4] = now
+                        sighting[5] += count
+                counts[entry] = counts.get(entry, 0) + count
+            full = len(counts) > MOST_ENTRIES or len(sightings) > MOST_ENTRIES
         if self._thread is None:
             self._start()
         elif full:

@@ -21,6 +21,7 @@ class EventType(models.TextChoices):
     KEY_CREATED = "key.created", _("A key was created")
     KEY_UPDATED = "key.updated", _("A key's name, tools or limits were changed")
     KEY_ROTATED = "key.rotated", _("A key got a new value")
+    KEY_OVERLAP_ENDED = "key.overlap_ended", _("The old value of a key was refused before its overlap ended")
     KEY_REVOKED = "key.revoked", _("A key was revoked")
     KEY_EXPIRING = "key.expiring", _("A key is about to expire")
     KEY_EXPIRED = "key.expired", _("A key expired")

@@ -26,7 +26,9 @@ from portal.addresses import normalize_address
 from portal.audit.models import AuditEvent
 from portal.companies.models import Company
 from portal.incidents.models import Incident
+from portal.incidents.selectors import incidents
 from portal.prefixes import begins
+from portal.staff.searches import servers_by
 from portal.staff.selectors import companies_by, people_by
 
 SHOWN: Final = 10
@@ -165,10 +167,12 @@ def search(text: str) -> Found:
     return Found(
         companies=list(Company.objects.filter(pk__in=companies_by(text)).order_by("name")[:SHOWN]),
         people=list(User.objects.filter(pk__in=people_by(text)).order_by("name")[:SHOWN]),
-        servers=list(McpServer.objects.filter(Q(name__icontains=text) | Q(url__icontains=text))[:SHOWN]),
+        servers=list(McpServer.objects.filter(pk__in=servers_by(text)).order_by("name")[:SHOWN]),
         keys=_keys(Q(pk__in=Key.objects.order_by().filter(begins("name", text)).values("pk"))),
-        connections=_connections(Q(client_name__istartswith=text)),
-        incidents=list(Incident.objects.filter(title__icontains=text)[:SHOWN]),
+        connections=_connections(
+            Q(pk__in=Connection.objects.order_by().filter(begins("client_name", text)).values("pk"))
+        ),
+        incidents=list(incidents(query=text)[:SHOWN]),
         events=events,
     )
 

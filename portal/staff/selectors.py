@@ -250,14 +250,14 @@ def latest_revocations(count: int = 6) -> list[Key]:
     )
 
 
-def servers(*, query: str = "", owner: str = "") -> QuerySet[McpServer]:
-    """MCP servers with their company, `credential_count` (in use) and `verified_at`; owner `everyone` or `company`."""
+def servers(*, ids: QuerySet[Any] | None = None, owner: str = "") -> QuerySet[McpServer]:
+    """MCP servers with their company, `credential_count` (in use) and `verified_at`; owner `everyone` or `company`.
+
+    `ids`: only those (portal/staff/searches.py).
+    """
     found = McpServer.objects.select_related("company")
-    if query:
-        found = found.filter(
-            Q(name__icontains=query) | Q(title__icontains=query) | Q(url__icontains=query)
-            | Q(company__name__icontains=query) | Q(pk=query)
-        )  # fmt: skip
+    if ids is not None:
+        found = found.filter(pk__in=ids)
     if owner:
         found = found.filter(company__isnull=owner == "everyone")
     own = ServerCredential.objects.filter(server=OuterRef("pk"))

@@ -179,6 +179,28 @@ class Stack:
         process.wait()
 
 
+class Load:
+    """As many questions about good keys as one web process answers, from wrk with four connections, until `stop`."""
+
+    def __init__(self, stack: Stack, port: int, keys: list[str]) -> None:
+        bodies, headers = stack.folder / "bodies", stack.folder / "headers"
+        bodies.write_text("\n".join(json.dumps({"key": key, "tool": "get_companies"}) for key in keys))
+        headers.write_text(f"Bearer {stack.credential}")
+        self._process = subprocess.Popen(
+            ["wrk", "-t1", "-c4", "-d600s", "-s", str(ROOT / "bench/load.lua"),
+             f"http://127.0.0.1:{port}/api/v1/keys/verify"],
+            env={**os.environ, "BENCH_BODIES": str(bodies), "BENCH_HEADERS": str(headers),
+                 "BENCH_TYPE": "application/json"}, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def stop(self) -> tuple[int, float, int]:
+        """Requests, seconds and errors."""
+        self._process.send_signal(signal.SIGINT)
+        output = self._process.communicate(timeout=30)[0]
+        figures = next(line for line in output.splitlines() if line.startswith("FIGURES")).split()
+        return int(figures[1]), int(figures[2]) / 1e6, int(figures[3])
+
+
 class Asking:
     """A keep-alive connection to one web process."""
 

@@ -11,7 +11,9 @@ import pytest
 from django.utils import timezone
 
 from keys import hotstore, limits, records, services, tokens, verification
+from keys.api.management import base
 from keys.hotstore import connection, forgetting
+from keys.management_tokens.services import create_token
 from keys.models import Key
 from keys.servers import services as servers
 from keys.unknown_ids import unknown_ids
@@ -391,6 +393,18 @@ def test_no_permit_is_given_twice_under_concurrency(redis):
         thread.join()
     refilled = (time.monotonic() - began) * 200 / 60
     assert 200 <= sum(given) <= 200 + refilled + 1
+
+
+def test_a_management_token_is_limited_over_all_processes(redis, client, company, owner, monkeypatch):
+    _made, token = create_token(
+        company=company, user=owner, name="CI", scopes=["keys:read"], expires_at=None, actor=SYSTEM
+    )
+    monkeypatch.setattr(base, "REQUESTS_PER_MINUTE", 2)
+    statuses = []
+    for _ in range(3):
+        limits.limiter().clear()  # as another process would begin
+        statuses.append(client.get("/api/v1/keys", headers={"Authorization": f"Bearer {token.text}"}).status_code)
+    assert statuses == [200, 200, 429]
 
 
 @pytest.mark.parametrize("url", ["redis://127.0.0.1:1/0", "redis://nobody:wrong@127.0.0.1:{port}/0"])

@@ -9,6 +9,8 @@ from django.utils import timezone
 from keys import errors, feed, selectors, services, tokens
 from keys.models import CredentialState, FeedEvent, Key
 from keys.servers import services as servers
+from keys.webhooks.endpoints import create_endpoint
+from keys.webhooks.models import Event
 from portal.audit.actors import SYSTEM, Actor
 from portal.audit.models import AuditEvent
 from portal.audit.services import verify_chain
@@ -136,6 +138,14 @@ def test_the_overlap_can_be_ended_early(key, server):
     with pytest.raises(errors.NotUsable):
         services.end_overlap(key=key, actor=SYSTEM)
     assert forgotten(server).count({"key_id": key.pk}) == 2
+
+
+def test_webhooks_are_told_that_an_overlap_was_ended(key, company):
+    create_endpoint(url="http://127.0.0.1:9/hook", company=company, actor=SYSTEM, event_types=["key.overlap_ended"])
+    new, _text = services.rotate_key(key=key, overlap=timedelta(hours=1), actor=SYSTEM)
+    services.end_overlap(key=key, actor=SYSTEM)
+    told = Event.objects.get()
+    assert (told.type, told.data["key"]["id"], told.data["replaced_by"]) == ("key.overlap_ended", key.pk, new.pk)
 
 
 def test_revoking_a_key_revokes_the_old_value_that_is_still_accepted(key, company):

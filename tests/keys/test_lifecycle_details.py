@@ -9,8 +9,9 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from keys import errors, feed, servers, services, tokens
+from keys import errors, feed, services, tokens
 from keys.models import CredentialState, Key, McpServer
+from keys.servers import services as servers
 from keys.webhooks import endpoints
 from keys.webhooks.models import Event
 from portal.audit.actors import SYSTEM, Actor

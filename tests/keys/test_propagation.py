@@ -1,7 +1,11 @@
-"""Revocation while everything runs: three web processes, two verifiers, load, 200 keys one after the other."""
+"""Revocation while everything runs: three web processes, two verifiers, load, 200 keys one after the other.
+
+Where wrk is installed it asks each web process as often as that answers, beside the watchers.
+"""
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections import deque
@@ -9,7 +13,7 @@ from collections import deque
 import pytest
 from latchkey import Verifier
 
-from tests.keys.stack import Asking, Stack
+from tests.keys.stack import Asking, Load, Stack
 
 pytestmark = [pytest.mark.services, pytest.mark.xdist_group("services")]
 
@@ -66,6 +70,7 @@ def test_a_revoked_key_is_accepted_by_no_request_that_started_later(stack, capsy
     watchers += [
         threading.Thread(target=watch, args=(lambda key, v=v: slowly(v, key), "verifiers", 1.0)) for v in verifiers
     ]
+    loads = [Load(stack, port, stack.keys[KEYS:-1]) for port in stack.ports] if shutil.which("wrk") else []
     began = time.monotonic()
     for watcher in watchers:
         watcher.start()
@@ -83,15 +88,20 @@ def test_a_revoked_key_is_accepted_by_no_request_that_started_later(stack, capsy
             watcher.join(60)
         for verifier in verifiers:
             verifier.close()
-    took = time.monotonic() - began
+        took = time.monotonic() - began
+        loaded = [load.stop() for load in loads]
     late = sorted(last_good.values())
     with capsys.disabled():
         print(f"\n{len(revoked_at)} keys revoked in {took:.0f} s; accepted too late: {len(wrong)}")
         print(f"{asked['API']} verdicts of the API ({asked['API'] / took:.0f}/s), {asked['verifiers']} of verifiers")
+        for port, (requests, seconds, errors) in zip(stack.ports, loaded, strict=False):
+            print(f"besides, port {port} answered {requests / seconds:.0f} requests/s of wrk, {errors} errors")
         if late:
-            print(f"verifiers still accepted {len(late)} of them, at most {late[-1]:.3f} s after; p50 "
-                  f"{late[len(late) // 2]:.3f} s, p99 {late[int(len(late) * 0.99)]:.3f} s")  # fmt: skip
+            p50, p99, p999 = (late[int(len(late) * part)] for part in (0.5, 0.99, 0.999))
+            print(f"verifiers still accepted {len(late)} of them, at most {late[-1]:.3f} s after; p50 {p50:.3f} s, "
+                  f"p99 {p99:.3f} s, p99.9 {p999:.3f} s")  # fmt: skip
     assert not wrong, wrong[:5]
+    assert not sum(errors for _requests, _seconds, errors in loaded)
     assert len(revoked_at) == KEYS
     assert asked["API"] > KEYS
     assert asked["verifiers"] > KEYS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from urllib.parse import urlencode
 
 import pytest
 from django.core.management import call_command
@@ -11,13 +12,19 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import URLResolver, get_resolver
 
+from keys.leaks.models import Leak
 from keys.management_tokens.services import create_token
-from keys.models import Key, ManagementScope
+from keys.models import Key, ManagementScope, McpServer
+from keys.oauth.models import Connection
+from portal.accounts.models import User
 from portal.audit.actors import Actor
 from portal.companies.models import Company
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
-TABLES = ("keys_key", "companies_company", "companies_membership", "accounts_user", "usage_usageday", "usage_usagehour")
+TABLES = (
+    "keys_key", "companies_company", "companies_membership", "accounts_user", "usage_usageday", "usage_usagehour",
+    "keys_mcpserver", "oauth_connection", "leaks_leak",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -133,6 +140,42 @@ def test_every_page_of_staff(filled, staff_client, key, company):
     found, answered = costly(staff_client, [*paths, *searches])
     assert not found, "\n".join(found)
     assert answered >= 12
+
+
+def test_what_staff_look_for(filled, staff_client, key, server):
+    """Connections, servers and leaks, of which `fill` makes none."""
+    staff_client.get("/account/")
+    ids = list(Company.objects.values_list("pk", flat=True)[:900])
+    McpServer.objects.bulk_create(
+        McpServer(company_id=pk, name=f"own-{n}", title=f"Own {n}", url=f"https://mcp{n}.example.com")
+        for n, pk in enumerate(ids)
+    )
+    people = list(User.objects.values_list("pk", flat=True)[:900])
+    Connection.objects.bulk_create(
+        Connection(company_id=pk, server=server, user_id=people[n % len(people)], client_name=f"Agent {n}",
+                   client_host=f"agent{n}.example.com")
+        for n, pk in enumerate(ids)
+    )  # fmt: skip
+    Leak.objects.bulk_create(
+        Leak(company_id=pk, kind="key", subject_id=f"subject{n:05}", subject_name=f"Laptop {n}", hint="lk_live_…",
+             source="github", url=f"https://github.com/x/{n}", outcome="revoked", incident_id=f"incident{n:04}")
+        for n, pk in enumerate(ids)
+    )  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    shown = {
+        "connections": {"agent 77": "Agent 77", "Agent88.example": "Agent 88", "nothing": "", key.company.name: ""},
+        "servers": {"OWN-77": "Own 77", "own 88": "Own 88", "mcp99.example.com": "Own 99", "https://mcp66.": "Own 66"},
+        "leaks": {"laptop 77": "Laptop 77", "https://github.com/x/88": "Laptop 88", "subject00099": "Laptop 99",
+                  "incident0066": "Laptop 66"},
+    }  # fmt: skip
+    searches = [f"/staff/{page}/?{urlencode({'q': words})}" for page, wanted in shown.items() for words in wanted]
+    found, answered = costly(staff_client, searches)
+    assert not found, "\n".join(found)
+    assert answered == len(searches)
+    for page, wanted in shown.items():
+        for words, expected in wanted.items():
+            assert expected in staff_client.get(f"/staff/{page}/", {"q": words}).content.decode(), (page, words)
 
 
 def test_every_read_of_the_management_api(filled, client, owner, key):

@@ -10,9 +10,12 @@ from allauth.mfa.models import Authenticator
 from django.db.models import Sum
 from django.utils import timezone
 
-from keys import password_login, selectors, services
+from keys import password_login, selectors, services, tokens
+from keys.limits import limiter
 from keys.models import CredentialState, Key
+from keys.usage.counter import counter
 from keys.usage.models import Sighting, UsageDay, UsageHour
+from keys.verdicts import Code
 from portal.audit.actors import SYSTEM
 from portal.companies.models import Company, CompanyState, Membership
 from portal.companies.roles import Role
@@ -47,6 +50,71 @@ def test_a_batch_answers_each_question_in_its_order(call, key_token, key):
     assert [verdict["code"] for verdict in results] == ["VALID", "MALFORMED", "VALID"]
     assert results[0]["key_id"] == key.pk
     assert results[2]["rate_limit"]["remaining"] == results[0]["rate_limit"]["remaining"] - 1
+
+
+def test_a_batch_says_of_each_key_what_a_question_about_it_alone_says(call, company, server, owner, other_company):
+    now = timezone.now()
+
+    def make(asked_of=server, **fields):
+        return factories.make_key(company, asked_of, owner, **fields)
+
+    revoked, revoked_token = make()
+    services.revoke_key(key=revoked, reason="x", actor=SYSTEM)
+    rotated, rotated_token = make(per_minute=None, per_month=None)
+    services.rotate_key(key=rotated, overlap=timedelta(seconds=10), actor=SYSTEM)
+    body = f"lk_test_{revoked.pk}_" + "0" * 32
+    exhausted = make(per_month=1)[1].text
+    stranger = factories.make_user()
+    suspended = factories.make_company(owner=stranger)
+    its_key = factories.make_key(suspended, server, stranger)[1].text
+    Company.objects.filter(pk=suspended.pk).update(state=CompanyState.SUSPENDED)
+    questions = [
+        {"key": make()[1].text},
+        {"key": "nonsense"},
+        {"key": tokens.generate(tokens.Kind.TEST).text, "client_ip": "203.0.113.9"},
+        {"key": body + tokens.checksum(body)},
+        {"key": revoked_token.text},
+        {"key": rotated_token.text},
+        {"key": make(expires_at=now + timedelta(seconds=5))[1].text},
+        {"key": make(scopes=["tool:whoami"])[1].text, "tool": "get_companies"},
+        {"key": make(allowed_ips=["203.0.113.0/24"])[1].text, "client_ip": "203.0.114.1"},
+        {"key": make(factories.make_server())[1].text},
+        {"key": its_key},
+        {"key": exhausted},
+        {"key": exhausted},
+        {"key": make(per_minute=3, per_month=2)[1].text, "tool": "whoami", "client": "gemini-cli"},
+    ]
+    with time_machine.travel(now + timedelta(seconds=6), tick=False):
+        alone = [call("POST", "keys/verify", question, X_Request_Id="the-same-request") for question in questions]
+        limiter().clear()
+        batch = call("POST", "keys/verify/batch", {"items": questions}, X_Request_Id="the-same-request")["results"]
+    assert batch == alone
+    assert {verdict["code"] for verdict in batch} == set(Code)
+
+
+def test_a_batch_that_is_slowed_for_one_address_answers_the_others_rightly(call, company, server, owner):
+    """The same key is asked about for an address that guessed too much, and for another one."""
+    key = factories.make_key(company, server, owner)[1].text
+    limited = factories.make_key(company, server, owner, per_minute=7)[1].text
+    guesses = [{"key": tokens.generate(tokens.Kind.TEST).text, "client_ip": "203.0.113.9"} for _ in range(100)]
+    for _ in range(2):
+        call("POST", "keys/verify/batch", {"items": guesses})
+    results = call(
+        "POST", "keys/verify/batch",
+        {"items": [{"key": key, "client_ip": "203.0.113.9"}, {"key": key}, {"key": limited}]},
+    )["results"]  # fmt: skip
+    assert [verdict["code"] for verdict in results] == ["RATE_LIMITED", "VALID", "VALID"]
+    assert [verdict["rate_limit"]["limit"] for verdict in results[1:]] == [600, 7]
+
+
+def test_a_batch_is_counted_key_by_key(call, key_token, key, server, company):
+    call("POST", "keys/verify/batch", {"items": [{"key": key_token, "tool": "a"}] * 3 + [{"key": "nonsense"}] * 2})
+    batches = []
+    counter.flush(send=lambda identifier, batch: batches.append(batch))
+    counts = {tuple(row[1:]) for batch in batches for row in batch["counts"]}
+    assert (server.pk, company.pk, key.pk, "VALID", "a", "", 3) in counts
+    assert (server.pk, "", "", "MALFORMED", "", "", 2) in counts
+    assert [row[-1] for batch in batches for row in batch["sightings"]] == [3]
 
 
 @pytest.mark.parametrize("items", [None, [], "x", [{}] * 101, [1], [{"key": 1}], [{"key": "x", "client_ip": "y"}]])

@@ -1,5 +1,6 @@
 """The token format: what is generated parses, and nothing else does."""
 
+import hmac
 import string
 
 import pytest
@@ -66,6 +67,11 @@ def test_a_digest_matches_its_token_under_any_known_pepper():
         assert tokens.matches(text, stored, name, PEPPERS)
         assert not tokens.matches(text[:-1] + "!", stored, name, PEPPERS)
     assert not tokens.matches(text, tokens.digest(text, b"n" * 32), "old", PEPPERS)
+
+
+@given(st.binary(max_size=200), st.text(st.characters(max_codepoint=127), max_size=90))
+def test_a_digest_is_the_hmac_of_the_standard_library(pepper, text):
+    assert tokens.digest(text, pepper) == hmac.digest(pepper, text.encode(), "sha256")
 
 
 def test_a_pepper_that_is_gone_matches_nothing():

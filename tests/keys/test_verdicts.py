@@ -10,8 +10,9 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from keys import servers, services, tokens
+from keys import services, tokens
 from keys.models import Key, McpServer
+from keys.servers import services as servers
 from keys.unknown_ids import PER_MINUTE, unknown_ids
 from keys.usage.counter import counter
 from keys.verdicts import MEANINGS, Code

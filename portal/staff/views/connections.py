@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -19,6 +18,7 @@ from portal.audit.selectors import target_events
 from portal.audit.sentences import line
 from portal.staff.access import staff_actor, staff_page
 from portal.staff.forms import RevokeForm
+from portal.staff.searches import connections_by
 from portal.staff.services import note_viewed
 from portal.staff.views.acts import act_page, posted
 from portal.staff.views.dashboard import target_page
@@ -30,15 +30,9 @@ PAGE = 50
 @require_safe
 def connections(request: HttpRequest) -> HttpResponseBase:
     """The AI clients that are connected, latest first; searched by client, company, person or id."""
-    query, found = request.GET.get("q", "").strip()[:120], all_connections()
+    query, found = request.GET.get("q", "").replace("\0", "").strip()[:120], all_connections()
     if query:
-        found = found.filter(
-            Q(pk=query)
-            | Q(client_name__istartswith=query)
-            | Q(client_host__iexact=query)
-            | Q(company__name__istartswith=query)
-            | Q(user__email=query.lower())
-        )
+        found = found.filter(pk__in=connections_by(query))
     page = Paginator(found, PAGE).get_page(request.GET.get("page"))
     return render(request, "staff/connections.html", {"page": page, "query": query})
 
