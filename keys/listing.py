@@ -56,7 +56,7 @@ class FilterForm(forms.Form):
         self._offer("server", [("", _("Every server")), *servers])
         self._offer("member", [("", _("Every member")), *company_makers(company)])
         self._offer("label", [("", _("Every label")), *((word, word) for word in company_labels(company))])
-        self._offer("needs", [("", _("Any concern")), *((each.slug, each.choice) for each in CONCERNS)])
+        self._offer("needs", [("", _("Every key")), *((each.slug, each.choice) for each in CONCERNS)])
         self._offer("sort", [(value, words) for value, (words, _order) in SORTS.items()])
 
     def _offer(self, name: str, choices: list[tuple[Any, Any]]) -> None:

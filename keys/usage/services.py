@@ -52,7 +52,7 @@ def _add(table: str, rows: list[tuple[tuple[Any, ...], int]]) -> None:
         cursor.executemany(
             f"INSERT INTO {table} ({columns}, count) VALUES (%s, %s, %s, %s, %s, %s, %s, %s) "  # noqa: S608
             f"ON CONFLICT ({columns}) DO UPDATE SET count = {table}.count + excluded.count",
-            [(*entry, count) for entry, count in rows],
+            [(_stored(moment), *names, count) for (moment, *names), count in rows],
         )
 
 
@@ -64,7 +64,7 @@ def _see(rows: list[list[Any]]) -> None:
             "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (key_id, address, client) DO UPDATE SET "
             f"tool = excluded.tool, code = excluded.code, last_at = excluded.last_at, "
             f"count = {table}.count + excluded.count",
-            [(*row[:6], _moment(row[6]), _moment(row[7]), row[8]) for row in rows],
+            [(*row[:6], _stored(_moment(row[6])), _stored(_moment(row[7])), row[8]) for row in rows],
         )
         used: dict[str, datetime] = {}
         for row in rows:
@@ -74,7 +74,7 @@ def _see(rows: list[list[Any]]) -> None:
             cursor.executemany(
                 f"UPDATE {used_table} SET last_used_at = %s, first_used_at = COALESCE(first_used_at, %s) "  # noqa: S608
                 "WHERE id = %s AND (last_used_at IS NULL OR last_used_at < %s)",
-                [(moment, moment, key_id, moment) for key_id, moment in sorted(used.items())],
+                [(at, at, key_id, at) for key_id, at in ((key, _stored(at)) for key, at in sorted(used.items()))],
             )
 
 
@@ -91,7 +91,7 @@ def used_by_keys(key_ids: Collection[str], now: float) -> dict[str, int]:
         cursor.execute(
             f"SELECT key_id, SUM(count) FROM {UsageDay._meta.db_table} "  # noqa: S608
             f"WHERE key_id IN ({marks}) AND period >= %s AND code IN ({codes}) GROUP BY key_id",
-            [*key_ids, connection.ops.adapt_datetimefield_value(beginning), *_USED],
+            [*key_ids, _stored(beginning), *_USED],
         )
         return {key_id: int(total) for key_id, total in cursor.fetchall()}
 
@@ -112,6 +112,11 @@ def purge(now: datetime | None = None) -> int:
 
 def _moment(epoch: float) -> datetime:
     return datetime.fromtimestamp(epoch, UTC)
+
+
+def _stored(moment: datetime) -> Any:
+    """`moment` as Django's models write it: SQLite compares text, and another spelling would equal none of theirs."""
+    return connection.ops.adapt_datetimefield_value(moment)
 
 
 def report(server_id: str, batch_id: str, items: list[tuple[KeyRecord, dict[str, Any], datetime]]) -> bool:

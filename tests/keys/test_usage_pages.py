@@ -80,7 +80,7 @@ def test_the_chart_has_a_place_for_every_day_and_the_page_for_every_hour_of_the_
     use(key, 5, at=NOW - timedelta(days=6))
     use(key, 3)
     days = page(owner_client, company, days="7").context["usage"].good_pairs
-    assert days == [("05-14", 5), ("05-15", 0), ("05-16", 0), ("05-17", 0), ("05-18", 0), ("05-19", 0), ("05-20", 3)]
+    assert days == [("14 May", 5), ("15 May", 0), ("16 May", 0), ("17 May", 0), ("18 May", 0), ("19 May", 0), ("20 May", 3)]
     hours = page(owner_client, company, days="1").context["usage"].good_pairs
     assert (len(hours), hours[0], hours[-1]) == (24, ("16:00", 0), ("15:00", 3))
 
@@ -99,7 +99,7 @@ def test_days_are_those_of_the_company(owner_client, company, key):
     use(key, 2, at=datetime(2026, 5, 20, 13, 30, tzinfo=UTC))  # 23:30 of the 20th
     use(key, 3, at=datetime(2026, 5, 20, 14, 30, tzinfo=UTC))  # 00:30 of the 21st
     response = page(owner_client, company, days="7")
-    assert response.context["usage"].good_pairs[-2:] == [("05-20", 2), ("05-21", 3)]
+    assert response.context["usage"].good_pairs[-2:] == [("20 May", 2), ("21 May", 3)]
     assert "Australia/Sydney" in response.content.decode()
     assert page(owner_client, company, days="1").context["usage"].good_pairs[-1] == ("01:00", 0)
 
@@ -112,7 +112,7 @@ def test_where_hours_are_not_kept_so_long_the_page_counts_in_days_of_utc_and_say
     company.save()
     use(key, 2)
     response = page(owner_client, company, days="90")
-    assert response.context["usage"].good_pairs[-1] == ("05-20", 2)
+    assert response.context["usage"].good_pairs[-1] == ("20 May", 2)
     assert "Days are those of UTC" in response.content.decode()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
@@ -16,6 +16,7 @@ from keys import feed, polls
 from keys.models import Key
 from keys.services import rotate_key
 from keys.usage.models import Sighting, UsageDay, UsageHour
+from keys.usage.services import write_batch
 from keys.webhooks.endpoints import create_endpoint
 from keys.webhooks.models import Endpoint
 from portal.audit.actors import SYSTEM, Actor
@@ -98,6 +99,20 @@ def test_risks_are_found(company, server, owner, staff_client):
     assert forever.name in staff_client.get("/staff/").content.decode()
     rule = next(risk.rule for risk in found if risk.name == "unused")
     assert staff_client.get(f"/staff/revoke/?{rule}").context["key_count"] == 1
+
+
+def test_what_a_batch_writes_is_counted(key):
+    hour = int(timezone.now().timestamp()) // 3600 * 3600
+    row = [hour, key.server_id, key.company_id, key.pk]
+    seen = [[key.pk, "", "", key.company_id, "whoami", "VALID", hour, hour, 5]]
+    counts = [[*row, "VALID", "whoami", "", 5], [*row, "RATE_LIMITED", "whoami", "", 2]]
+    assert write_batch("a batch", {"counts": counts, "sightings": seen})
+    count()
+    found = dashboards.verdicts()
+    assert found is not None and (found.good[-1][1], found.refused[-1][1]) == (5, 2)
+    assert UsageHour.objects.filter(period=datetime.fromtimestamp(hour, UTC)).count() == 2
+    key.refresh_from_db()
+    assert Key.objects.filter(pk=key.pk, last_used_at=datetime.fromtimestamp(hour, UTC)).exists()
 
 
 def test_slow_counts_wait_their_time(key):

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,11 +11,11 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest
 from django.template import engines
 from django.test import Client, RequestFactory
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from keys.models import Key
 from portal.companies.models import CompanyState
-from portal.ui import charts
+from portal.ui import charts, times
 from portal.ui.badges import badge_of
 from portal.ui.icons import ICONS
 from portal.ui.templatetags import fields, graphs, marks, places
@@ -148,6 +148,12 @@ def test_a_time_says_how_far_it_is_and_exactly_when(time_machine: object) -> Non
 def test_a_countdown_ends() -> None:
     assert ">ended<" in marks.countdown(timezone.now() - timedelta(seconds=1))
     assert "minutes" in marks.countdown(timezone.now() + timedelta(minutes=30, seconds=1))
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "25 Nov"), ("nl", "25 nov"), ("de", "25. Nov"), ("es", "25 nov")])
+def test_a_day_below_a_chart_is_short_and_in_the_readers_language(language: str, words: str) -> None:
+    with translation.override(language):
+        assert times.short_day(date(2026, 11, 25)).rstrip(".").lower() == words.lower()
 
 
 # --- Charts --------------------------------------------------------------------------------------------------------
