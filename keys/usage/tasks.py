@@ -9,9 +9,7 @@ from celery import shared_task
 from keys.usage import services
 
 
-@shared_task(
-    name="usage.write", autoretry_for=(Exception,), retry_backoff=True, retry_backoff_max=60, max_retries=None
-)
+@shared_task(name="usage.write", autoretry_for=(Exception,), retry_backoff=True, retry_backoff_max=60, max_retries=None)
 def write_usage(batch_id: str, batch: dict[str, Any]) -> bool:
     """Write one batch of the counter; written again, it counts nothing."""
     return services.write_batch(batch_id, batch)
