@@ -112,7 +112,9 @@ def _locked_chains(names: list[str]) -> dict[str, AuditChain]:
     known = set(AuditChain.objects.filter(name__in=names).values_list("name", flat=True))
     if missing := [name for name in names if name not in known]:
         AuditChain.objects.bulk_create([AuditChain(name=name) for name in missing], ignore_conflicts=True)
-    return {chain.name: chain for chain in AuditChain.objects.select_for_update().filter(name__in=names).order_by("name")}
+    return {
+        chain.name: chain for chain in AuditChain.objects.select_for_update().filter(name__in=names).order_by("name")
+    }
 
 
 def made_event(

@@ -24,7 +24,6 @@ from portal.accounts.models import SignIn
 from portal.audit.actors import Actor
 from portal.audit.models import ActorKind, AuditChain, AuditEvent
 from portal.audit.services import PLATFORM, Target, made_event
-from portal.companies.models import Company
 from portal.ids import new_id
 from portal.incidents.models import Incident
 from portal.jobs.models import DeadLetter
@@ -37,8 +36,8 @@ ACTIONS: Final = ("key:created", "key:updated", "key:rotated", "key:overlap_ende
 
 @dataclass(slots=True)
 class Filled:
-    """What was filled before: `tenants[n]` is the company of `people[n]`; `keys` in the order of (company's number, id);
-    `busy`: those of them that are used.
+    """What was filled before. `tenants[n]` is the company of `people[n]`; `keys`: the company's number and the id of
+    each; `busy`: those of them that are used.
     """
 
     server: McpServer
@@ -64,7 +63,11 @@ class History:
             day = hour.replace(hour=0)
             columns = ("period", "server_id", "company_id", "key_id", "code", "tool", "client", "count")
             copy(UsageDay, columns, self._usage(usage // 2, [day - timedelta(days=back) for back in range(DAYS)]))
-            copy(UsageHour, columns, self._usage(usage - usage // 2, [hour - timedelta(hours=back) for back in range(48)]))
+            copy(
+                UsageHour,
+                columns,
+                self._usage(usage - usage // 2, [hour - timedelta(hours=back) for back in range(48)]),
+            )
             copy(
                 Sighting,
                 ("key_id", "company_id", "address", "client", "tool", "code", "first_at", "last_at", "count"),

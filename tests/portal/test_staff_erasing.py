@@ -52,7 +52,9 @@ def test_a_person_is_erased_and_the_record_holds(staff_client, staff, company, s
     assert event.reason == "Asked for it by letter, case 4711"
     assert not AuditEvent.objects.filter(target_label__contains=name).exists()
     assert not AuditEvent.objects.filter(actor_label__contains=name).exists()
-    assert [chain for chain in AuditChain.objects.values_list("name", flat=True) if not verify_chain(chain).intact] == []
+    assert [
+        chain for chain in AuditChain.objects.values_list("name", flat=True) if not verify_chain(chain).intact
+    ] == []
 
 
 def test_nothing_happens_without_the_address_typed(staff_client, company, colleague):

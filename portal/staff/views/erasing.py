@@ -38,7 +38,9 @@ def erase(request: HttpRequest, user_id: str) -> HttpResponse:
         except (StaffError, CompanyError) as error:
             refusal = str(error.message)
         else:
-            messages.success(request, _("The person is erased. What they did stays in the records, without their name."))
+            messages.success(
+                request, _("The person is erased. What they did stays in the records, without their name.")
+            )
             return redirect("staff:person", found.pk)
     context = {
         "person": found,
