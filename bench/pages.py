@@ -36,18 +36,22 @@ class Measured:
     path: str
     status: int = 0
     queries: int = 0
+    database: float = 0.0
+    slow: tuple[float, str] = (0.0, "")
     first: float = 0.0
     times: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
 
     @property
     def p50(self) -> float:
         """The middle of the rounds."""
-        return statistics.median(self.times)
+        return statistics.median(self.times or [self.first])
 
     @property
     def p95(self) -> float:
         """What 95 of 100 rounds stayed below."""
-        return sorted(self.times)[max(0, round(len(self.times) * 0.95) - 1)]
+        times = sorted(self.times or [self.first])
+        return times[max(0, round(len(times) * 0.95) - 1)]
 
     @property
     def slowest(self) -> float:
@@ -62,6 +66,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="Addresses with this in them.")
     parser.add_argument("--who", choices=list(GOALS), help="Only as this person.")
     parser.add_argument("--all", action="store_true", help="Every page, and not the slowest fifteen of each person.")
+    parser.add_argument("--queries", type=int, default=0, help="Print so many of the slowest queries, too.")
     options = parser.parse_args()
     django.setup()
     from django.conf import settings
@@ -73,7 +78,7 @@ def main() -> None:
         if options.who in {None, who}:
             wanted = [path for path in paths if options.only in path]
             rows = measure(email, wanted, options.rounds)
-            missed |= report(who, rows, everything=options.all)
+            missed |= report(who, rows, everything=options.all, queries=options.queries)
     sys.exit(1 if missed else 0)
 
 
@@ -130,7 +135,8 @@ def staff_paths(company: Any) -> list[str]:
              for sort in ("newest", "oldest", "name")]  # fmt: skip
     more += [f"/staff/keys/?state={state}&sort={sort}" for state in ("", "active", "expired", "revoked", "rotating")
              for sort in ("newest", "oldest", "expiring", "revoked")]  # fmt: skip
-    more += [f"/staff/keys/?company={company.pk}", f"/staff/keys/?user={key.user_id}", "/staff/keys/?state=active&q=Key 7",
+    more += [f"/staff/keys/?company={company.pk}", f"/staff/keys/?user={key.user_id}",
+             "/staff/keys/?state=active&q=Key 7",
              f"/staff/keys/?server={key.server_id}&state=active", "/staff/keys/?state=revoked&q=Company"]  # fmt: skip
     more += [f"/staff/connections/?state={state}" for state in ("active", "expired", "revoked")]
     more += [f"/staff/audit/?chain={company.pk}", "/staff/audit/?chain=platform", "/staff/audit/?action=key:revoked",
@@ -221,7 +227,12 @@ def measure(email: str, paths: list[str], rounds: int) -> list[Measured]:
             with CaptureQueriesContext(connection) as context:
                 _ask(client, path)
             one.queries = len(context)
-            one.times = [_ask(client, path)[1] for _ in range(rounds)]
+            spent = [(float(query["time"]) * 1000, query["sql"]) for query in context.captured_queries]
+            one.database, one.slow = sum(time for time, _sql in spent), max(spent, default=(0.0, ""))
+            for _ in range(rounds):
+                cpu = time.process_time()
+                one.times.append(_ask(client, path)[1])
+                one.cpu.append((time.process_time() - cpu) * 1000)
             found.append(one)
     return found
 
@@ -237,17 +248,23 @@ def _ask(client: Any, path: str) -> tuple[int, float]:
     return response.status_code, (time.perf_counter() - began) * 1000
 
 
-def report(who: str, rows: list[Measured], *, everything: bool) -> bool:
-    """Print a table, the slowest first; whether a page missed its goal."""
+def report(who: str, rows: list[Measured], *, everything: bool, queries: int) -> bool:
+    """Print a table, the slowest first, and the `queries` slowest queries; whether a page missed its goal."""
     figure, most = GOALS[who]
     rows = sorted(rows, key=lambda row: -getattr(row, figure))
     over = [row for row in rows if getattr(row, figure) >= most or row.queries > MOST_QUERIES]
     print(
         f"\n{who}: {len(rows)} pages, {len(over)} with {figure} ≥ {most:.0f} ms or more than {MOST_QUERIES} queries\n"
     )
-    print("| page | queries | first ms | p50 | p95 | slowest |\n| --- | ---: | ---: | ---: | ---: | ---: |")
+    print("| page | queries | in them ms | own CPU | first | p50 | p95 | slowest |\n| --- |" + " ---: |" * 7)
     for row in rows if everything else rows[: max(15, len(over))]:
-        print(f"| {row.path} | {row.queries} | {row.first:.0f} | {row.p50:.0f} | {row.p95:.0f} | {row.slowest:.0f} |")
+        times = " | ".join(
+            f"{time:.0f}"
+            for time in (row.database, statistics.median(row.cpu or [0]), row.first, row.p50, row.p95, row.slowest)
+        )
+        print(f"| {row.path} | {row.queries} | {times} |")
+    for row in sorted(rows, key=lambda row: -row.slow[0])[:queries]:
+        print(f"\n{row.path}: {row.slow[0]:.0f} ms\n{row.slow[1]}")
     return bool(over)
 
 

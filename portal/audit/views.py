@@ -20,7 +20,7 @@ from django.views.decorators.http import require_safe
 
 from portal.audit.actors import Actor
 from portal.audit.exports import download
-from portal.audit.forms import EventFilter
+from portal.audit.forms import WORDS_IN, EventFilter
 from portal.audit.models import AuditEvent
 from portal.audit.selectors import company_events
 from portal.audit.sentences import Line, line
@@ -40,10 +40,11 @@ def audit(request: HttpRequest, slug: str) -> HttpResponse:
     company: Company = request.company  # type: ignore[attr-defined]
     with timezone.override(company_zone(company)):
         form = event_filter(request, company)
-        events = form.apply(company_events(company))
+        events = form.apply(company_events(company), words_in=WORDS_IN)
         page = paginate(events, order=("-id",), size=PAGE, cursor=request.GET.get("cursor", ""))
         context = {
             "form": form,
+            "words_in": WORDS_IN,
             "page": page,
             "days": by_day(page.rows, lambda event: line(event, lambda it: target_page(it, company))),
             "chain": chain_state(company.pk, now=request.GET.get("verify") == "1"),

@@ -36,8 +36,8 @@ ACTIONS: Final = ("key:created", "key:updated", "key:rotated", "key:overlap_ende
 
 @dataclass(slots=True)
 class Filled:
-    """What was filled before: `tenants[n]` is the company of `people[n]`; `keys` in the order of (company's number, id);
-    `busy`: those of them that are used.
+    """What was filled before. `tenants[n]` is the company of `people[n]`; `keys`: the company's number and the id of
+    each; `busy`: those of them that are used.
     """
 
     server: McpServer

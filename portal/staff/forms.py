@@ -237,7 +237,7 @@ class EraseForm(forms.Form):
         help_text=_("It stays in the record for good: write who asked for it and when, and do not name the person."),
     )  # fmt: skip
     confirm = forms.CharField(
-        label=_("Type the person’s e-mail address to confirm"), widget=forms.TextInput(attrs={"autocomplete": "off"})
+        label=_("Type their e-mail address to confirm"), widget=forms.TextInput(attrs={"autocomplete": "off"})
     )
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:

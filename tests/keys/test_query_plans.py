@@ -18,12 +18,13 @@ from keys.models import Key, ManagementScope, McpServer
 from keys.oauth.models import Connection
 from portal.accounts.models import User
 from portal.audit.actors import Actor
+from portal.audit.models import AuditEvent
 from portal.companies.models import Company
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 TABLES = (
     "keys_key", "companies_company", "companies_membership", "accounts_user", "usage_usageday", "usage_usagehour",
-    "keys_mcpserver", "oauth_connection", "leaks_leak",
+    "keys_mcpserver", "oauth_connection", "leaks_leak", "audit_auditevent",
 )  # fmt: skip
 
 
@@ -221,3 +222,24 @@ def test_the_test_sees_a_whole_table(filled):
     with CaptureQueriesContext(connection) as context:
         list(Key.objects.filter(hint__contains="nothing").order_by())
     assert len(whole_tables(context)) == 1
+
+
+def test_a_request_is_found_in_the_whole_record(filled, staff_client):
+    call_command("fill", companies=10, keys=100, events=2000, verbosity=0)
+    event = AuditEvent.objects.exclude(request_id="").earliest("pk")
+    staff_client.get("/account/")
+    with CaptureQueriesContext(connection) as context:
+        response = staff_client.post("/staff/find/", {"key": event.request_id})
+    assert "What was done in this request" in response.content.decode()
+    assert not whole_tables(context)
+    assert queries(context) < 25
+
+
+@pytest.mark.parametrize("words", ["Company", "Key", "Person", "person1@"])
+def test_words_that_match_half_of_everything(filled, staff_client, words):
+    staff_client.get("/account/")
+    with CaptureQueriesContext(connection) as context:
+        response = staff_client.get("/staff/keys/", {"q": words})
+    assert response.status_code == 200
+    assert response.content.count(b'name="key"') == 50
+    assert not whole_tables(context)

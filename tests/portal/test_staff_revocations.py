@@ -135,6 +135,13 @@ def test_a_rule_survives_its_row():
 # --- The page ------------------------------------------------------------------------------------------------------
 
 
+def test_of_a_wide_rule_companies_are_counted_among_the_first_keys(staff_client, server, many, monkeypatch):
+    monkeypatch.setattr("portal.staff.views.revocations.WIDE", 5)
+    shown = staff_client.get(RULE, {"server": server.name}).content.decode()
+    assert shown.count("At least: counted among the first 5 keys") == 2
+    assert "12 keys and connections are refused" in shown and "Acme" in shown
+
+
 def test_the_preview_says_how_many_whose_and_who_is_told(staff_client, company, owner, many, other_company):
     response = staff_client.get(RULE, {"company": company.slug})
     assert (response.context["key_count"], response.context["company_count"], response.context["owner_count"]) == (

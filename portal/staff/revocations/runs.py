@@ -127,11 +127,16 @@ def hand_over(run: RevocationRun) -> bool:
     return True
 
 
-def work(run_id: str, *, seconds: float) -> RunState:
-    """Do batches of the run for about `seconds`; returns its state then. Safe to call twice, or at once."""
+def work(run_id: str, *, seconds: float, rest: float = 0.0) -> RunState:
+    """Do batches of the run for about `seconds`; returns its state then. Safe to call twice, or at once.
+
+    `rest`: pause for this share of the time that a batch took, holding nothing, so that a small machine's processors
+    have turns left for verification.
+    """
     deadline = time.monotonic() + seconds
     found: Matches | None = None
     while True:
+        began = time.monotonic()
         with transaction.atomic():
             run = RevocationRun.objects.select_for_update().select_related("incident").get(pk=run_id)
             if run.state != RunState.RUNNING:
@@ -144,6 +149,7 @@ def work(run_id: str, *, seconds: float) -> RunState:
             _next_batch(run, found)
         if run.state != RunState.RUNNING or time.monotonic() > deadline:
             return RunState(run.state)
+        time.sleep(rest * (time.monotonic() - began))
 
 
 def _next_batch(run: RevocationRun, found: Matches) -> None:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from portal import health
-from portal.audit.forms import EventFilter
+from portal.audit.forms import WORDS_IN, EventFilter
 from portal.audit.models import AuditEvent
 from portal.audit.sentences import line
 from portal.audit.services import PLATFORM
@@ -64,12 +64,14 @@ def audit(request: HttpRequest) -> HttpResponse:
     if name and name != PLATFORM and company is None:
         raise Http404
     form = EventFilter(request.GET, people=[], zone=UTC)
-    events = form.apply(AuditEvent.objects.filter(chain=name) if name else AuditEvent.objects.all())
+    every = AuditEvent.objects.filter(chain=name) if name else AuditEvent.objects.all()
+    events = form.apply(every, words_in=WORDS_IN)
     page = paginate(events, order=("-id",), size=PAGE, cursor=request.GET.get("cursor", ""))
     named = {} if name else Company.objects.in_bulk({event.chain for event in page.rows} - {PLATFORM})
     labels = {pk: found.name for pk, found in named.items()} | ({} if name else {PLATFORM: _("Platform")})
     context = {
         "form": form,
+        "words_in": WORDS_IN,
         "page": page,
         "days": by_day(page.rows, lambda event: line(event, target_page, labels.get(event.chain, ""))),
         "chain_name": name,

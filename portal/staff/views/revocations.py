@@ -28,6 +28,7 @@ from portal.staff.views.acts import act_page, posted
 
 PAGE: Final = 25
 SAMPLE: Final = 10
+WIDE: Final = 20_000
 SECONDS: Final = 5.0  # what a page does by itself while the queue is away, at a time
 
 
@@ -58,7 +59,10 @@ def revoke_rule(request: HttpRequest) -> HttpResponseBase:
 
 
 def _preview(rule: Rule, found: Matches, keys: int, connections: int) -> dict[str, Any]:
-    companies = found.companies()
+    # Of a rule that finds a good part of everything the keys are counted; who has them, among the first of them only:
+    # each further count would read all keys once more.
+    partial = keys + connections > WIDE
+    companies = found.companies(WIDE if partial else None)
     owners = Membership.objects.filter(company__in=companies.order_by().values("pk"), role=Role.OWNER)
     return {
         "words": in_words(rule),
@@ -70,6 +74,8 @@ def _preview(rule: Rule, found: Matches, keys: int, connections: int) -> dict[st
         "found_connections": found.connections.select_related("company", "server", "user")
         .order_by("-created_at", "id")[:SAMPLE],
         "companies": companies.order_by("name")[:SAMPLE],
+        "partial": partial,
+        "wide": WIDE,
         "company_count": companies.count(),
         "owner_count": owners.values("user").distinct().count(),
     }  # fmt: skip
