@@ -101,7 +101,7 @@ SHOWN = re.compile(r"""(?:title|alt|placeholder|aria-label|data-label)=["']([^"'
 # Names and words of the protocol are the same in every language.
 SAME = re.compile(
     r"~/\S+|Latchkey|CSV|JSON|YAML|POST|GET|webhook-id|get_companies|tools:read|lk_live\S*|GrowERP|MCP|OAuth|HTTP|API|URL|"
-    r"python3|manage\.py|narrow(-wide)?|public|docs|app|staff|/api\S*|&\w+;|PowerShell|WebAuthn|TOTP|Slack|utf-8|UTC"
+    r"python3|manage\.py|narrow(-wide|-middle)?|public|docs|app|staff|/api\S*|&\w+;|PowerShell|WebAuthn|TOTP|Slack|utf-8|UTC"
 )
 
 
