@@ -20,7 +20,14 @@ from portal.companies.roles import ACTS
 from portal.companies.second_factor import owes_second_factor
 from portal.companies.selectors import reopenable_membership, user_companies, user_membership, user_memberships
 
-__all__ = ["CompanyRequest", "closed_company_page", "company_page", "last_company", "second_factor_page", "user_companies"]
+__all__ = [
+    "CompanyRequest",
+    "closed_company_page",
+    "company_page",
+    "last_company",
+    "second_factor_page",
+    "user_companies",
+]
 
 LAST_COMPANY = "company"  # the session's note of the company that its person opened last
 

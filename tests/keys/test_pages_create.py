@@ -83,11 +83,14 @@ def test_the_value_stays_nowhere_but_in_that_page(owner_client, company, server)
     assert all(secret not in json.dumps(event.data) for event in AuditEvent.objects.all())
 
 
-def test_the_first_snippet_keeps_the_key_out_and_the_second_is_the_published_one_with_the_key_in_it(owner_client, company, server):
+def test_the_first_snippet_keeps_the_key_out_and_the_second_is_the_published_one_with_the_key_in_it(
+    owner_client, company, server
+):
     response = create(owner_client, company)
     token = shown_token(response)
     blocks = re.findall(r"<code>(.*?)</code>", response.content.decode(), re.S)
-    first, second = (json.loads(html.unescape(block)) for block in [b for b in blocks if "mcpServers" in b][:2])
+    shown = [html.unescape(block) for block in blocks if "mcpServers" in block]
+    first, second = (json.loads(block) for block in shown[:2])
     assert token not in str(first) and first["mcpServers"][server.name]["httpUrl"] == server.url
     assert second == {"mcpServers": {server.name: {"httpUrl": server.url, "headers": {"api_key": token}}}}
 

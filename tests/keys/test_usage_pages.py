@@ -80,7 +80,15 @@ def test_the_chart_has_a_place_for_every_day_and_the_page_for_every_hour_of_the_
     use(key, 5, at=NOW - timedelta(days=6))
     use(key, 3)
     days = page(owner_client, company, days="7").context["usage"].good_pairs
-    assert days == [("14 May", 5), ("15 May", 0), ("16 May", 0), ("17 May", 0), ("18 May", 0), ("19 May", 0), ("20 May", 3)]
+    assert days == [
+        ("14 May", 5),
+        ("15 May", 0),
+        ("16 May", 0),
+        ("17 May", 0),
+        ("18 May", 0),
+        ("19 May", 0),
+        ("20 May", 3),
+    ]
     hours = page(owner_client, company, days="1").context["usage"].good_pairs
     assert (len(hours), hours[0], hours[-1]) == (24, ("16:00", 0), ("15:00", 3))
 

@@ -150,7 +150,9 @@ def test_a_countdown_ends() -> None:
     assert "minutes" in ui.countdown(timezone.now() + timedelta(minutes=30, seconds=1))
 
 
-@pytest.mark.parametrize(("language", "words"), [("en", "25 Nov"), ("nl", "25 nov"), ("de", "25. Nov"), ("es", "25 nov")])
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", "25 Nov"), ("nl", "25 nov"), ("de", "25. Nov"), ("es", "25 nov")]
+)
 def test_a_day_below_a_chart_is_short_and_in_the_readers_language(language: str, words: str) -> None:
     with translation.override(language):
         assert times.short_day(date(2026, 11, 25)).rstrip(".").lower() == words.lower()
@@ -159,7 +161,9 @@ def test_a_day_below_a_chart_is_short_and_in_the_readers_language(language: str,
 # --- Charts --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("value", "top"), [(0, 1), (1, 1), (3, 4), (17, 20), (51, 60), (81, 100), (999, 1000), (2005, 2400)])
+@pytest.mark.parametrize(
+    ("value", "top"), [(0, 1), (1, 1), (3, 4), (17, 20), (51, 60), (81, 100), (999, 1000), (2005, 2400)]
+)
 def test_the_axis_ends_on_a_round_number(value: float, top: int) -> None:
     assert charts.nice_ceiling(value) == top
 
