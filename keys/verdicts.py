@@ -22,6 +22,11 @@ class Code(StrEnum):
     RATE_LIMITED = "RATE_LIMITED"
 
 
+def _(text: str) -> str:
+    """Mark `text` for translation and leave it as it is: machines get it in English, pages in the reader's language."""
+    return text
+
+
 @dataclass(frozen=True, slots=True)
 class Meaning:
     """What a code says to a person, and what the MCP server that gets it should answer."""
@@ -33,14 +38,14 @@ class Meaning:
 
 
 MEANINGS: Final[dict[Code, Meaning]] = {
-    Code.VALID: Meaning("The key is good for this.", 200),
-    Code.MALFORMED: Meaning("This is not a Latchkey key: check that it was copied whole.", 401, "invalid_token"),
-    Code.NOT_FOUND: Meaning("This key is not known here.", 401, "invalid_token"),
-    Code.REVOKED: Meaning("This key was revoked; create a new one in the portal.", 401, "invalid_token"),
-    Code.EXPIRED: Meaning("This key has expired; create a new one in the portal.", 401, "invalid_token"),
-    Code.COMPANY_INACTIVE: Meaning("The key's company is not active: its owner can see why in the portal.", 403),
-    Code.WRONG_SERVER: Meaning("This key is not known here.", 401, "invalid_token"),
-    Code.INSUFFICIENT_SCOPE: Meaning("The key does not have the scope for this tool.", 403, "insufficient_scope"),
-    Code.IP_DENIED: Meaning("The key may not be used from this address.", 403),
-    Code.RATE_LIMITED: Meaning("The key has made too many requests; try again when its limit resets.", 429),
+    Code.VALID: Meaning(_("The key is good for this."), 200),
+    Code.MALFORMED: Meaning(_("This is not a Latchkey key: check that it was copied whole."), 401, "invalid_token"),
+    Code.NOT_FOUND: Meaning(_("This key is not known here."), 401, "invalid_token"),
+    Code.REVOKED: Meaning(_("This key was revoked; create a new one in the portal."), 401, "invalid_token"),
+    Code.EXPIRED: Meaning(_("This key has expired; create a new one in the portal."), 401, "invalid_token"),
+    Code.COMPANY_INACTIVE: Meaning(_("The key's company is not active: its owner can see why in the portal."), 403),
+    Code.WRONG_SERVER: Meaning(_("This key is not known here."), 401, "invalid_token"),
+    Code.INSUFFICIENT_SCOPE: Meaning(_("The key does not have the scope for this tool."), 403, "insufficient_scope"),
+    Code.IP_DENIED: Meaning(_("The key may not be used from this address."), 403),
+    Code.RATE_LIMITED: Meaning(_("The key has made too many requests; try again when its limit resets."), 429),
 }

@@ -89,7 +89,8 @@ def test_the_first_snippet_keeps_the_key_out_and_the_second_is_the_published_one
     response = create(owner_client, company)
     token = shown_token(response)
     blocks = re.findall(r"<code>(.*?)</code>", response.content.decode(), re.S)
-    first, second = (json.loads(html.unescape(block)) for block in [b for b in blocks if "mcpServers" in b][:2])
+    shown = [html.unescape(block) for block in blocks if "mcpServers" in block]
+    first, second = (json.loads(block) for block in shown[:2])
     assert token not in str(first) and first["mcpServers"][server.name]["httpUrl"] == server.url
     assert second == {"mcpServers": {server.name: {"httpUrl": server.url, "headers": {"api_key": token}}}}
 
