@@ -10,7 +10,8 @@ in docs/reliability.md, in short:
 - every name carries the run of the Redis process: what an earlier run knew is not believed;
 - inside a transaction nothing is read from here or kept: it sees rows that others do not.
 
-Without REDIS_URL, or while Redis is away, every function says so and callers take the slower way.
+On SQLite only permits are taken here: each process knows by itself whether a row that it read still stands. Without
+REDIS_URL, or while Redis is away, every function says so and callers take the slower way.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from django.conf import settings
 
 from keys.hotstore import connection, scripts
 from keys.hotstore.connection import Connection, RedisAway
-from keys.hotstore.store import TTL_SECONDS
+from keys.hotstore.store import TTL_SECONDS, keeps_records
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ def forget(*, key_ids: Collection[str] = (), credential_ids: Collection[str] = (
     When it returns, no verdict on a question that is asked from now on uses what was read before the commit. If Redis
     cannot be reached, that takes until the last record of before has run out: LONGEST_SECONDS.
     """
-    if not settings.REDIS_URL or not (key_ids or credential_ids or everything):
+    if not settings.REDIS_URL or not keeps_records() or not (key_ids or credential_ids or everything):
         return
     began = time.monotonic()
     everything = everything or len(key_ids) + len(credential_ids) > MOST_IDS

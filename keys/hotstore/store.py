@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -23,8 +23,21 @@ TTL_SECONDS: Final = 2
 LEASE_SECONDS: Final = 1
 # The month's count is read from the database again now and then: it is then right again after Redis was away.
 MONTH_SECONDS: Final = 3600
+# On SQLite each process keeps the rows that it read while nobody wrote (keys/records.py): that costs less than a round
+# trip, and needs nothing to be forgotten. Redis has the limits alone then.
+KEPT_FOR = {"postgresql"}
 _NO_LIMIT, _TAKEN, _MINUTE, _MONTH, _UNKNOWN = range(5)
 _NEVER: Final = 2**53 - 1
+
+
+def keeps_records() -> bool:
+    """Whether records are kept here at all, for the database that there is."""
+    return _vendor() in KEPT_FOR
+
+
+@cache
+def _vendor() -> str:
+    return database.vendor
 
 
 class Hit(NamedTuple):
@@ -62,7 +75,7 @@ class Miss(NamedTuple):
 
 def ask(credential: tokens.Token, key: tokens.Token) -> Hit | Miss | None:
     """The records of `credential` and `key` with a permit, in one round trip. None: no Redis, or it is away."""
-    redis = _redis()
+    redis = _redis() if keeps_records() else None
     if redis is None:
         metrics.add("latchkey_hotstore_lookups_total", "off")
         return None

@@ -8,11 +8,12 @@ from datetime import timedelta
 from unittest import mock
 
 import pytest
+from django.db import connection as database
 from django.utils import timezone
 
 from keys import hotstore, limits, records, services, tokens, verification
 from keys.api.management import base
-from keys.hotstore import connection, forgetting
+from keys.hotstore import connection, forgetting, store
 from keys.management_tokens.services import create_token
 from keys.models import Key
 from keys.servers import services as servers
@@ -42,6 +43,7 @@ def redis(_running, settings, monkeypatch):
     if _running.process is None:
         _running.start()
     settings.REDIS_URL = _running.url
+    monkeypatch.setattr(store, "KEPT_FOR", {"postgresql", "sqlite"})
     # These are about what is right, not about how soon: a busy machine is no fault.
     monkeypatch.setattr(connection, "TIMEOUT_SECONDS", 3.0)
     connection.forget_connections()
@@ -393,6 +395,20 @@ def test_no_permit_is_given_twice_under_concurrency(redis):
         thread.join()
     refilled = (time.monotonic() - began) * 200 / 60
     assert 200 <= sum(given) <= 200 + refilled + 1
+
+
+@pytest.mark.skipif(database.vendor != "sqlite", reason="on PostgreSQL records are kept")
+def test_on_sqlite_redis_has_the_limits_alone(redis, ask, key, key_token, monkeypatch):
+    monkeypatch.setattr(store, "KEPT_FOR", {"postgresql"})
+    assert [ask(key_token)["rate_limit"]["remaining"] for _ in range(2)] == [599, 598]
+    with sent() as send:
+        assert ask(key_token)["valid"]
+    assert send.call_count == 1
+    redis.kill()
+    began = time.monotonic()
+    services.revoke_key(key=key, reason="leaked", actor=SYSTEM)
+    assert time.monotonic() - began < hotstore.TTL_SECONDS  # there is nothing to wait for
+    assert ask(key_token)["code"] == "REVOKED"
 
 
 def test_a_management_token_is_limited_over_all_processes(redis, client, company, owner, monkeypatch):
