@@ -91,7 +91,7 @@ class Stack:
         own_clock = {}
         if port == self.clocked:
             self.set_clock("+0")
-            own_clock = {"LD_PRELOAD": faketime(), "FAKETIME_TIMESTAMP_FILE": str(self.clock), "FAKETIME_NO_CACHE": "1",
+            own_clock = {"LD_PRELOAD": faketime(), "FAKETIME_TIMESTAMP_FILE": str(self.clock), "FAKETIME_CACHE_DURATION": "1",
                          "FAKETIME_DONT_FAKE_MONOTONIC": "1"}  # fmt: skip
         self.processes[port] = self._spawn(
             "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
