@@ -29,7 +29,7 @@ from portal.incidents.models import Incident
 from portal.incidents.selectors import incidents
 from portal.prefixes import begins
 from portal.staff.searches import servers_by
-from portal.staff.selectors import companies_by, people_by
+from portal.staff.selectors import companies_matching, people_matching
 
 SHOWN: Final = 10
 _WHOLE = re.compile(tokens.TOKEN_PATTERN)
@@ -165,8 +165,8 @@ def search(text: str) -> Found:
                      connections=_connections(Q(user__in=people)) if people else [])  # fmt: skip
     events = _request(text) if _REQUEST_ID(text) else []
     return Found(
-        companies=list(Company.objects.filter(pk__in=companies_by(text)).order_by("name")[:SHOWN]),
-        people=list(User.objects.filter(pk__in=people_by(text)).order_by("name")[:SHOWN]),
+        companies=list(companies_matching(text).order_by("name", "id")[:SHOWN]),
+        people=list(people_matching(text).order_by("name", "id")[:SHOWN]),
         servers=list(McpServer.objects.filter(pk__in=servers_by(text)).order_by("name")[:SHOWN]),
         keys=_keys(Q(pk__in=Key.objects.order_by().filter(begins("name", text)).values("pk"))),
         connections=_connections(

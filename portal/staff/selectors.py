@@ -106,6 +106,11 @@ def _in_state(found: QuerySet[Key], state: str, now: datetime) -> QuerySet[Key]:
     """
     if state == CredentialState.ROTATING:
         found = found.filter(_rotated())
+    ended = Key.objects.order_by().filter(revoked_at=None, expires_at__lte=now)
+    if state == CredentialState.EXPIRED and not _is_broad(ended):
+        # So few that the walk would pass nearly all keys before it met a page of them.
+        replaced = Key.objects.order_by().filter(_rotated(), revoked_at=None, overlap_ends_at__lte=now)
+        return found.filter(pk__in=ended.values("pk").union(replaced.values("pk")))
     over = Q(expires_at__lte=now) | Q(overlap_ends_at__lte=now)
     return found.alias(
         state_now=Case(
@@ -122,11 +127,9 @@ def companies(*, query: str = "", state: str = "") -> QuerySet[Company]:
 
     Each with `member_count` and `key_count` (in use).
     """
-    found = Company.objects.all()
+    found = companies_matching(query) if query else Company.objects.all()
     if state:
         found = found.filter(state=state)
-    if query:
-        found = found.filter(pk__in=companies_by(query))
     return found.annotate(
         member_count=_count(Membership.objects.filter(company=OuterRef("pk")), "company"),
         key_count=_count(Key.objects.usable().filter(company=OuterRef("pk")), "company"),
@@ -177,22 +180,35 @@ def _matching_keys(query: str) -> QuerySet[Key]:
         return find_keys(visible[0])
     if re.fullmatch(r"[0-9A-Za-z]{12}", query) and Key.objects.filter(pk=query).exists():
         return find_keys(query)
-    plain, companies, people = Key.objects.order_by(), companies_by(query), people_by(query)
+    plain = Key.objects.order_by()
     named = plain.filter(begins("name", query)).values("pk")
-    parts = [people] if "@" in query else [named, companies, people]
-    if any(_has_more(part, BROAD) for part in parts):
+    people = User.objects.filter(_is_person(query))
+    parts = [people] if "@" in query else [people, named, Company.objects.filter(begins("name", query))]
+    if any(_is_broad(part) for part in parts):
         # Half of everything matches: collecting and sorting it takes seconds, while the order's index meets a page of
         # it soon.
-        found = Q(Exists(User.objects.filter(_is_person(query), pk=OuterRef("user_id"))))
+        found = Q(Exists(people.filter(pk=OuterRef("user_id"))))
         if "@" not in query:
             found |= begins("name", query)
             found |= Q(Exists(Company.objects.filter(begins("name", query), pk=OuterRef("company_id"))))
         return Key.objects.filter(found)
-    of_people = plain.filter(user_id__in=people).values("pk")
-    if "@" in query:
-        return Key.objects.filter(pk__in=of_people)
-    of_companies = plain.filter(company_id__in=companies).values("pk")
-    return Key.objects.filter(pk__in=named.union(of_people, of_companies))
+    of_people = plain.filter(user_id__in=people_by(query)).values("pk")
+    of_companies = plain.filter(company_id__in=companies_by(query)).values("pk")
+    return Key.objects.filter(pk__in=of_people if "@" in query else named.union(of_people, of_companies))
+
+
+def companies_matching(query: str) -> QuerySet[Company]:
+    """The companies that `query` may mean, in whatever order is asked for then: by an index either way."""
+    if _is_broad(Company.objects.filter(begins("name", query))):
+        return Company.objects.filter(begins("name", query) | Q(slug=query.lower()) | Q(pk=query))
+    return Company.objects.filter(pk__in=companies_by(query))
+
+
+def people_matching(query: str) -> QuerySet[User]:
+    """The people that `query` may mean, likewise."""
+    if _is_broad(User.objects.filter(_is_person(query))):
+        return User.objects.filter(_is_person(query) | Q(pk=query))
+    return User.objects.filter(pk__in=people_by(query))
 
 
 def _is_person(query: str) -> Q:
@@ -200,9 +216,9 @@ def _is_person(query: str) -> Q:
     return by_email if "@" in query else by_email | begins("name", query)
 
 
-def _has_more(rows: QuerySet[Any], number: int) -> bool:
-    """Whether there are more than `number` rows, without going on from there."""
-    return len(rows[: number + 1]) > number
+def _is_broad(rows: QuerySet[Any]) -> bool:
+    """Whether there are more than BROAD rows, without going on from there."""
+    return len(rows.order_by().values_list("pk", flat=True)[: BROAD + 1]) > BROAD
 
 
 def key(key_id: str) -> Key | None:

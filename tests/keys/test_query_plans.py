@@ -235,11 +235,11 @@ def test_a_request_is_found_in_the_whole_record(filled, staff_client):
     assert queries(context) < 25
 
 
-@pytest.mark.parametrize("words", ["Company", "Key", "Person", "person1@"])
+@pytest.mark.parametrize("words", ["Company", "Key", "Person"])
 def test_words_that_match_half_of_everything(filled, staff_client, words):
     staff_client.get("/account/")
     with CaptureQueriesContext(connection) as context:
         response = staff_client.get("/staff/keys/", {"q": words})
     assert response.status_code == 200
-    assert response.content.count(b'name="key"') == 50
+    assert len(response.context["page"].rows) == 50
     assert not whole_tables(context)

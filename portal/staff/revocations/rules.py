@@ -71,13 +71,11 @@ class Matches:
     keys: QuerySet[Key]
     connections: QuerySet[Connection]
 
-    def companies(self, first: int | None = None) -> QuerySet[Company]:
-        """The companies that have any of it, or any of the `first` keys and connections of it."""
-        of_keys = self.keys.order_by().values("company_id")
-        of_connections = self.connections.order_by().values("company_id")
-        if first is not None:
-            of_keys, of_connections = of_keys.order_by("pk")[:first], of_connections.order_by("pk")[:first]
-        return Company.objects.filter(Q(pk__in=of_keys) | Q(pk__in=of_connections))
+    def company_ids(self, first: int) -> list[str]:
+        """The companies that have any of the `first` keys and connections of it: two queries, by the primary keys."""
+        of_keys = self.keys.order_by("pk").values_list("company_id", flat=True)[:first]
+        of_connections = self.connections.order_by("pk").values_list("company_id", flat=True)[:first]
+        return sorted({*of_keys, *of_connections})
 
 
 def matches(rule: Rule) -> Matches:

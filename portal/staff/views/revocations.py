@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from portal import health
 from portal.accounts.reauthentication import recent_sign_in_required
-from portal.companies.models import Membership
+from portal.companies.models import Company, Membership
 from portal.companies.roles import Role
 from portal.cursors import paginate
 from portal.incidents.selectors import open_incidents
@@ -28,7 +28,7 @@ from portal.staff.views.acts import act_page, posted
 
 PAGE: Final = 25
 SAMPLE: Final = 10
-WIDE: Final = 20_000
+WIDE: Final = 5_000
 SECONDS: Final = 5.0  # what a page does by itself while the queue is away, at a time
 
 
@@ -61,9 +61,8 @@ def revoke_rule(request: HttpRequest) -> HttpResponseBase:
 def _preview(rule: Rule, found: Matches, keys: int, connections: int) -> dict[str, Any]:
     # Of a rule that finds a good part of everything the keys are counted; who has them, among the first of them only:
     # each further count would read all keys once more.
-    partial = keys + connections > WIDE
-    companies = found.companies(WIDE if partial else None)
-    owners = Membership.objects.filter(company__in=companies.order_by().values("pk"), role=Role.OWNER)
+    ids = found.company_ids(WIDE)
+    owners = Membership.objects.filter(company__in=ids, role=Role.OWNER)
     return {
         "words": in_words(rule),
         "key_count": keys,
@@ -71,12 +70,12 @@ def _preview(rule: Rule, found: Matches, keys: int, connections: int) -> dict[st
         "number": keys + connections,
         "keys": found.keys.prefetch_related("company", "server", "user").defer("digest")
         .order_by("-created_at", "id")[:SAMPLE],
-        "found_connections": found.connections.select_related("company", "server", "user")
+        "found_connections": found.connections.prefetch_related("company", "server", "user")
         .order_by("-created_at", "id")[:SAMPLE],
-        "companies": companies.order_by("name")[:SAMPLE],
-        "partial": partial,
+        "companies": Company.objects.filter(pk__in=ids).order_by("name")[:SAMPLE],
+        "partial": max(keys, connections) > WIDE,
         "wide": WIDE,
-        "company_count": companies.count(),
+        "company_count": len(ids),
         "owner_count": owners.values("user").distinct().count(),
     }  # fmt: skip
 
