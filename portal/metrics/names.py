@@ -27,7 +27,7 @@ HISTOGRAMS: Final[dict[str, Metric]] = {
 COUNTERS: Final[dict[str, Metric]] = {
     "latchkey_verdicts_total": Metric("Verdicts by code", ("code",)),
     "latchkey_hotstore_lookups_total": Metric(
-        "Look-ups of a key: hit (Redis knew it), miss (the database was asked), off (no Redis, on SQLite, or it was away)",
+        "Look-ups of a key: hit (Redis knew it), miss (the database was asked), off (no Redis, SQLite, or it was away)",
         ("result",),
     ),
     "latchkey_hotstore_failures_total": Metric("How often Redis did not answer in time on the hot path"),

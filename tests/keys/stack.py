@@ -183,7 +183,7 @@ class Load:
     """As many questions about good keys as one web process answers, from wrk with four connections, until `stop`."""
 
     def __init__(self, stack: Stack, port: int, keys: list[str]) -> None:
-        bodies, headers = stack.folder / "bodies", stack.folder / "headers"
+        bodies, headers = stack.folder / f"bodies-{port}", stack.folder / f"headers-{port}"
         bodies.write_text("\n".join(json.dumps({"key": key, "tool": "get_companies"}) for key in keys))
         headers.write_text(f"Bearer {stack.credential}")
         self._process = subprocess.Popen(
