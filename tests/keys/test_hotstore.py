@@ -24,6 +24,7 @@ from portal.audit.actors import SYSTEM
 from portal.companies import services as companies
 from portal.companies.models import Membership
 from portal.companies.roles import Role
+from portal.staff.revocations import runs
 from tests import factories
 from tests.keys.throwaway import ThrowawayRedis
 
@@ -438,3 +439,19 @@ def test_another_database_of_redis_is_selected(redis, ask, key_token, settings):
     assert made.send(("DBSIZE",))[0] > 0
     made.send(("SELECT", 0))
     assert made.send(("DBSIZE",))[0] == 0
+
+
+def test_forgetting_a_batch_of_a_run_leaves_the_others_known(redis, ask, key_token):
+    """A revocation by rule forgets 250 keys at a time: verification of all others must not go to the database each."""
+
+    def generation():
+        made = connection.connection()
+        return made.send(("GET", made.prefix + b"g"))[0]
+
+    ask(key_token)
+    before = generation()
+    assert before
+    hotstore.forget(key_ids=[f"{number:012d}" for number in range(runs.BATCH)])
+    assert generation() == before
+    hotstore.forget(key_ids=[f"{number:012d}" for number in range(forgetting.MOST_IDS + 1)])
+    assert generation() != before

@@ -72,9 +72,12 @@ class Matches:
     connections: QuerySet[Connection]
 
     def company_ids(self, first: int) -> list[str]:
-        """The companies that have any of the `first` keys and connections of it: two queries, by the primary keys."""
-        of_keys = self.keys.order_by("pk").values_list("company_id", flat=True)[:first]
-        of_connections = self.connections.order_by("pk").values_list("company_id", flat=True)[:first]
+        """The companies that have any of the `first` keys and connections that the database comes upon: two queries.
+
+        In no order: of a condition that no index follows (a scope) an order would have all rows read.
+        """
+        of_keys = self.keys.order_by().values_list("company_id", flat=True)[:first]
+        of_connections = self.connections.order_by().values_list("company_id", flat=True)[:first]
         return sorted({*of_keys, *of_connections})
 
 
