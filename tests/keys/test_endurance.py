@@ -248,9 +248,9 @@ def test_faults_under_load_leave_nothing_wrong(tmp_path_factory, capsys):
         recoveries: dict[str, list[float]] = {}
         with Load(stack, stack.keys[:GOOD], stack.keys[GOOD:]) as load:
             while any(load.good_since(port, 0) is None for port in stack.ports):
-                time.sleep(0.1)  # the first answer of a process waits until all is loaded
+                time.sleep(0.1)
+            time.sleep(5)  # until each process has loaded what its first answer and its first hand-over need
             end, number = time.monotonic() + SECONDS, 0
-            time.sleep(3)
             while time.monotonic() + EVERY < end + EVERY / 2:
                 began, fault = time.monotonic(), faults.all()[number % len(faults.all())]
                 fault()
