@@ -35,8 +35,6 @@ TARGETS: Final[dict[str, list[str]]] = {
     "keys/verification.py": [
         "tests/keys/test_verdicts.py",
         "tests/keys/test_verify_api.py",
-        "tests/keys/test_peppers.py",
-        "tests/keys/test_hotstore.py",
     ],
     "keys/rules.py": ["tests/keys/test_lifecycle_details.py", "tests/keys/test_lifecycle.py"],
     "keys/services.py": [

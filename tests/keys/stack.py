@@ -91,8 +91,13 @@ class Stack:
         own_clock = {}
         if port == self.clocked:
             self.set_clock("+0")
-            own_clock = {"LD_PRELOAD": faketime(), "FAKETIME_TIMESTAMP_FILE": str(self.clock), "FAKETIME_CACHE_DURATION": "1",
-                         "FAKETIME_DONT_FAKE_MONOTONIC": "1"}  # fmt: skip
+            own_clock = {
+                "LD_PRELOAD": faketime(),
+                "FAKETIME_TIMESTAMP_FILE": str(self.clock),
+                "FAKETIME_CACHE_DURATION": "1",
+                "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+                "NO_FAKE_STAT": "1",  # each import looks at files
+            }
         self.processes[port] = self._spawn(
             "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
             "--blocking-threads", "2", "--no-ws", "--log-level", "warning", "portal.wsgi:application", name="web",

@@ -11,7 +11,8 @@ import time_machine
 from django.utils import timezone
 
 from keys import services, tokens
-from keys.models import Key, McpServer
+from keys.models import Key, McpServer, ServerCredential
+from keys.peppers import redigests
 from keys.servers import services as servers
 from keys.unknown_ids import PER_MINUTE, unknown_ids
 from keys.usage.counter import counter
@@ -178,6 +179,21 @@ def test_what_is_counted_names_the_key_only_where_it_was_known(company, server, 
             [server.pk, company.pk, key.pk, "REVOKED", "", "", 1],
         ]
     )
+
+
+def test_a_good_key_and_its_servers_credential_move_to_the_newest_pepper(settings, server_token, key, key_token):
+    redigests.flush()
+    settings.PEPPERS = {"newest": b"n" * 32} | settings.PEPPERS
+    verify(server_token, Question(wrong(key_token)))
+    redigests.flush()
+    key.refresh_from_db()
+    assert key.pepper != "newest"
+    assert verify(server_token, Question(key_token))["valid"]
+    redigests.flush()
+    key.refresh_from_db()
+    assert key.pepper == "newest"
+    assert ServerCredential.objects.get().pepper == "newest"
+    assert verify(server_token, Question(key_token))["valid"]
 
 
 def test_where_a_key_was_seen_is_kept(server_token, key_token, key):
