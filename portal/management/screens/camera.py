@@ -28,6 +28,7 @@ class Camera:
                 picture = f"{name}-{width}-{theme}"
                 if self.chosen is None or picture in self.chosen:
                     page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+                    page.evaluate("scrollTo(0, 0)")  # else what sticks to the window stands in the middle of the page
                     page.evaluate(PAINTED)
                     page.screenshot(path=self.folder / f"{picture}.png", full_page=self.chosen is None)
                     self.taken.append(picture)

@@ -21,7 +21,10 @@ def visitor_pages() -> list[tuple[str, str]]:
     pages = [(name, reverse(url)) for name, url in names.items()] + [("not-found", "/nothing-here/")]
     pages += [(f"docs-{name}", reverse("help:page", args=[name])) for name in ("quickstart", "connect", "security")]
     pages.append(("docs-search", f"{reverse('help:search')}?q=rotate"))
-    return pages + [(f"error-{status}", reverse("styleguide_error", args=[status])) for status in (403, 429, 500, 503)]
+    pages.append(("invitation-unknown", reverse("invitation_link", args=["no-such-invitation"])))
+    pages.append(("cannot-connect", reverse("oauth:authorize")))
+    errors = (400, 403, 404, 429, 500, 503)
+    return pages + [(f"error-{status}", reverse("styleguide_error", args=[status])) for status in errors]
 
 
 def member_pages(company: Company) -> list[tuple[str, str]]:
@@ -47,6 +50,8 @@ def member_pages(company: Company) -> list[tuple[str, str]]:
     pages.append(("server-check", reverse("servers:check", args=[company.slug, portal_server.pk])))
     for name, url in [("account", "account"), ("second-factor", "mfa_index"), ("sessions", "usersessions_list"),
                       ("sign-ins", "sign_ins"), ("delete-account", "account_delete"),
+                      ("change-email", "account_email"), ("change-password", "account_change_password"),
+                      ("passkeys", "mfa_list_webauthn"),
                       ("new-company", "new_company"), ("mailbox", "mailbox")]:  # fmt: skip
         pages.append((name, reverse(url)))
     for name, url in [("invite", "invite"), ("leave", "leave"), ("transfer", "transfer"),
@@ -58,7 +63,9 @@ def member_pages(company: Company) -> list[tuple[str, str]]:
         pages.append((name, reverse(url, args=[company.slug, member.user_id])))
     endpoint = company.webhooks.first()
     if endpoint is not None:
-        pages.append(("webhook", reverse("webhooks:detail", args=[company.slug, endpoint.pk])))
+        for name, url in [("webhook", "webhooks:detail"), ("webhook-edit", "webhooks:edit"),
+                          ("webhook-secret", "webhooks:rotate"), ("webhook-delete", "webhooks:delete")]:  # fmt: skip
+            pages.append((name, reverse(url, args=[company.slug, endpoint.pk])))
     pages += [("new-machine", reverse("connections:machine_new", args=[company.slug])),
               ("device", reverse("oauth:device") + "?user_code=WDJB-MJHT")]  # fmt: skip
     pages.append(("leaks", reverse("leaks:company", args=[company.slug])))
@@ -66,7 +73,13 @@ def member_pages(company: Company) -> list[tuple[str, str]]:
     if review is not None:
         pages.append(("review", reverse("reviews:one", args=[company.slug, review.pk])))
         pages.append(("review-print", reverse("reviews:print", args=[company.slug, review.pk])))
-    pages.append(("new-webhook", reverse("webhooks:new", args=[company.slug])))
+    pages += [(f"new-{name}", reverse(url, args=[company.slug])) for name, url in
+              [("webhook", "webhooks:new"), ("token", "tokens:new"), ("server", "servers:new")]]  # fmt: skip
+    own = company.servers.get(name="stock")
+    for name, url in [("own-server", "servers:detail"), ("server-edit", "servers:edit"),
+                      ("new-credential", "servers:credential_new")]:  # fmt: skip
+        pages.append((name, reverse(url, args=[company.slug, own.pk])))
+    pages.append(("usage-of-key", f"{reverse('usage', args=[company.slug])}?key={key.pk}"))
     return pages
 
 
@@ -85,6 +98,10 @@ def staff_pages(company: Company) -> list[tuple[str, str]]:
         ("server", "staff:server", server.pk), ("server-stop", "staff:server_stop", server.pk),
         ("person", "staff:person", key.user_id), ("person-role", "staff:person_role", key.user_id),
         ("person-erase", "staff:person_erase", leaving.user_id), ("person-held", "staff:person_erase", key.user_id),
+        ("key-limits", "staff:key_limits", key.pk), ("company-suspend", "staff:company_suspend", company.pk),
+        ("company-plan", "staff:company_plan", company.pk), ("server-edit", "staff:server_edit", server.pk),
+        ("new-credential", "staff:credential_new", server.pk),
+        ("person-sign-out", "staff:person_sign_out", key.user_id),
         ("run", "staff:run", run.pk), ("incident", "incidents:incident", run.incident_id),
         ("incident-keys", "incidents:keys", run.incident_id),
         ("incident-notices", "incidents:notices", run.incident_id),

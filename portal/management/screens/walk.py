@@ -41,6 +41,8 @@ def walk(camera: Camera, company: Company) -> None:
         page = _person(browser)
         for name, address in visitor_pages():
             page.goto(address, wait_until="networkidle")
+            if name == "api-docs":  # draws itself after its schema has come
+                page.locator(".opblock").first.wait_for()
             camera.take(page, name)
         _register(page, camera)
 
