@@ -29,7 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
     What takes long is left out then; what needs services of its own (`make reliability`) runs only when it is named.
     """
-    if not config.option.markexpr and not hasattr(config, "workerinput"):
+    if not config.option.markexpr:
         whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
         config.option.markexpr = SLOWER if whole and not config.option.keyword else "not services"
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")
