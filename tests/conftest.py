@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 
@@ -41,6 +42,13 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.WHITENOISE_AUTOREFRESH = True  # otherwise each of many browsers reads all static files when it begins
     # Nobody asks for content types and permissions after a transactional test has emptied the tables.
     flush.emit_post_migrate_signal = lambda *_, **__: None
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from walking through all that was imported, again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.fixture(autouse=True)

@@ -103,6 +103,7 @@ def test_a_development_run_does_not_pass_the_deployment_check(tmp_path: Path):
     assert "LATCHKEY_ENV is not production" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_web_process_does_not_start_on_them_and_lists_all_at_once(tmp_path: Path):
     environment = {**os.environ, **PRODUCTION, "LATCHKEY_DATA": str(tmp_path), "LATCHKEY_DEBUG": "1",
                    "LATCHKEY_URL": "http://keys.example.com", "DATABASE_URL": f"sqlite://{tmp_path}/p"}  # fmt: skip
