@@ -20,10 +20,10 @@ bench: ## The hot path beside its peers, in one table (needs wrk; about ten minu
 	$(PYTHON) -m bench
 
 reliability: ## Real processes, killed and restarted, with the counts printed (needs PostgreSQL; about ten minutes)
-	$(PYTHON) -m pytest -m services -s
+	$(PYTHON) -m pytest -o faulthandler_timeout=0 -m services -s
 
 endurance: ## Mixed load with a fault every 20 seconds, ten minutes, on PostgreSQL and Redis; prints a table
-	LATCHKEY_ENDURANCE_SECONDS=600 $(PYTHON) -m pytest -m services tests/keys/test_endurance.py -s
+	LATCHKEY_ENDURANCE_SECONDS=600 $(PYTHON) -m pytest -o faulthandler_timeout=0 -m services tests/keys/test_endurance.py -s
 
 mutation: ## Break the code in small ways and see whether a test notices (about an hour); docs/mutation.md
 	$(PYTHON) -m bench.mutation

@@ -13,15 +13,10 @@ THEMES: dict[str, dict[str, Any]] = {
     "light": {},
     "dark": {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}},
 }
-# A change of theme or size is drawn a frame later, and what moves has to come to rest first; what moves for ever, not.
-DRAWN = """async () => {
-  const frame = () => new Promise((done) => requestAnimationFrame(done));
-  await frame();
-  await frame();
-  const rest = document.getAnimations().filter((motion) => motion.effect.getComputedTiming().endTime < 2000);
-  await Promise.all(rest.map((motion) => motion.finished.catch(() => null)));
-  await frame();
-}"""
+# A change of theme or size moves things: they have to come to rest first; what moves for ever, not. The page is asked
+# and not made to wait: where scripts are off, no frame and no timer may ever call back.
+AT_REST = """() => !document.getAnimations().some(
+  (motion) => motion.playState === "running" && motion.effect.getComputedTiming().endTime < 2000)"""
 VIOLATIONS = """async (options) => {
   const found = await axe.run(document, { resultTypes: ["violations"], ...options });
   return found.violations.map(({ id, impact, nodes }) => ({
@@ -39,18 +34,26 @@ def look_at(page: Page, what: str) -> None:
         page.set_viewport_size({"width": width, "height": 900})
         for theme, rules in THEMES.items():
             page.emulate_media(color_scheme=theme, reduced_motion="reduce")
-            page.evaluate(DRAWN)
+            _rest(page)
             found = _problems(page, rules)
             for _again in range(4):  # colours follow the new theme a moment later: what is wrong stays wrong
                 if not found:
                     break
-                page.evaluate(DRAWN)
+                _rest(page)
                 found = _problems(page, rules)
             problems += [f"{what}, {width} px, {theme}: {problem}" for problem in found]
     page.emulate_media(color_scheme=None, reduced_motion=None)
     if before:
         page.set_viewport_size(before)
     assert not problems, "\n".join(problems)
+
+
+def _rest(page: Page) -> None:
+    """Wait until nothing moves, two seconds at most."""
+    for _moment in range(40):
+        page.wait_for_timeout(50)
+        if page.evaluate(AT_REST):
+            break
 
 
 def _problems(page: Page, rules: dict[str, Any]) -> list[str]:
