@@ -13,8 +13,7 @@ THEMES: dict[str, dict[str, Any]] = {
     "light": {},
     "dark": {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}},
 }
-# A change of theme or size moves things: they have to come to rest first; what moves for ever, not. The page is asked
-# and not made to wait: where scripts are off, no frame and no timer may ever call back.
+# A change of theme or size moves things: they have to come to rest first; what moves for ever, not.
 AT_REST = """() => !document.getAnimations().some(
   (motion) => motion.playState === "running" && motion.effect.getComputedTiming().endTime < 2000)"""
 VIOLATIONS = """async (options) => {
@@ -26,7 +25,10 @@ VIOLATIONS = """async (options) => {
 
 
 def look_at(page: Page, what: str) -> None:
-    """Fail if axe finds anything on the page as it stands, or if it is wider than its window, in any variant."""
+    """Fail if axe finds anything on the page as it stands, or if it is wider than its window, in any variant.
+
+    Not for pages of a browser without scripts: axe, a script itself, would never answer there.
+    """
     before = page.viewport_size
     page.evaluate(AXE_SCRIPT)
     problems = []

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 # The settings as they are with Redis, and of each task: the longest wait before it is tried again, the longest run.
 _ASK = """

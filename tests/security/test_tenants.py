@@ -22,7 +22,7 @@ from portal.audit.models import AuditEvent
 from portal.companies.models import Company
 from tests import factories
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 
 def routes(resolver: URLResolver, before: str = "") -> Iterator[str]:
