@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Page
 
-WIDTHS = (1280, 360)
-# Theme → which of axe's rules: the dark theme differs in its colours only, so only these need a second look.
-THEMES: dict[str, dict[str, Any]] = {
-    "light": {},
-    "dark": {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}},
-}
+# Width, theme, and which of axe's rules: the dark theme differs in its colours only, and those not by width.
+COLOURS: dict[str, Any] = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
+VARIANTS: list[tuple[int, Literal["light", "dark"], dict[str, Any]]] = [
+    (1280, "light", {}),
+    (360, "light", {}),
+    (360, "dark", COLOURS),
+]
 # A change of theme or size moves things: they have to come to rest first; what moves for ever, not.
 AT_REST = """() => !document.getAnimations().some(
   (motion) => motion.playState === "running" && motion.effect.getComputedTiming().endTime < 2000)"""
@@ -32,18 +33,17 @@ def look_at(page: Page, what: str) -> None:
     before = page.viewport_size
     page.evaluate(AXE_SCRIPT)
     problems = []
-    for width in WIDTHS:
+    for width, theme, rules in VARIANTS:
         page.set_viewport_size({"width": width, "height": 900})
-        for theme, rules in THEMES.items():
-            page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+        page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+        _rest(page)
+        found = _problems(page, rules)
+        for _again in range(4):  # colours follow the new theme a moment later: what is wrong stays wrong
+            if not found:
+                break
             _rest(page)
             found = _problems(page, rules)
-            for _again in range(4):  # colours follow the new theme a moment later: what is wrong stays wrong
-                if not found:
-                    break
-                _rest(page)
-                found = _problems(page, rules)
-            problems += [f"{what}, {width} px, {theme}: {problem}" for problem in found]
+        problems += [f"{what}, {width} px, {theme}: {problem}" for problem in found]
     page.emulate_media(color_scheme=None, reduced_motion=None)
     if before:
         page.set_viewport_size(before)

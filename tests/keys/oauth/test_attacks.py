@@ -40,7 +40,7 @@ def test_a_stolen_code_needs_the_verifier_and_the_client(agent: Agent, owner_cli
 
 def test_a_wrong_verifier_gets_nothing_even_if_it_begins_alike(agent: Agent, owner_client: Client):
     code = agent.consent(owner_client)["code"]
-    for wrong in (agent.verifier[:-1] + "x", agent.verifier + "x", agent.challenge, ""):
+    for wrong in (agent.verifier[:-1] + "~", agent.verifier + "x", agent.challenge, ""):
         assert agent.token(code, code_verifier=wrong).status_code == 400
 
 

@@ -350,7 +350,7 @@ def test_saying_yes_again_changes_the_connection_that_is_there(agent: Agent, own
 
 def test_a_batch_answers_about_keys_and_tokens_alike(agent, owner_client: Client, key_token: str, server_token: str):
     tokens = agent.sign_in(owner_client)
-    items = [{"key": tokens["access_token"]}, {"key": key_token}, {"key": tokens["access_token"][:-1] + "x"}]
+    items = [{"key": tokens["access_token"]}, {"key": key_token}, {"key": tokens["access_token"][:-1] + "!"}]
     response = Client().post(
         "/api/v1/keys/verify/batch",
         json.dumps({"items": items}),
