@@ -8,7 +8,6 @@ that a typo, or a string that only looks like a token, is known without a look-u
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import re
 import secrets
@@ -16,7 +15,6 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
 from typing import Final
 
 from portal.ids import ALPHABET, new_id
@@ -24,7 +22,6 @@ from portal.ids import ALPHABET, new_id
 ID_LENGTH: Final = 12
 SECRET_LENGTH: Final = 32
 CHECK_LENGTH: Final = 6
-_BLOCK: Final = hashlib.sha256().block_size
 TOKEN_PATTERN: Final = r"lk_(live|test|srv|mgt|oat|ort)_([0-9A-Za-z]{12})_([0-9A-Za-z]{32})([0-9A-Za-z]{6})"  # noqa: S105
 # Two base62 digits at a time: the check is on the hot path.
 _PAIRS: Final = tuple(first + second for first in ALPHABET for second in ALPHABET)
@@ -90,18 +87,7 @@ def checksum(body: str) -> str:
 
 def digest(text: str, pepper: bytes) -> bytes:
     """HMAC-SHA256 of the whole token under `pepper`: what is stored, 32 bytes."""
-    inner, outer = _keyed(pepper)
-    inner, outer = inner.copy(), outer.copy()
-    inner.update(text.encode("ascii"))
-    outer.update(inner.digest())
-    return outer.digest()
-
-
-@lru_cache(maxsize=16)
-def _keyed(pepper: bytes) -> tuple[hashlib._Hash, hashlib._Hash]:
-    """The two hashes of HMAC (RFC 2104), with the key read in: `hmac.digest` does that anew each time, for 3 µs."""
-    key = (hashlib.sha256(pepper).digest() if len(pepper) > _BLOCK else pepper).ljust(_BLOCK, b"\0")
-    return hashlib.sha256(bytes(byte ^ 0x36 for byte in key)), hashlib.sha256(bytes(byte ^ 0x5C for byte in key))
+    return hmac.digest(pepper, text.encode("ascii"), "sha256")  # by its name: that is found fastest
 
 
 def matches(text: str, stored: bytes, pepper_id: str, peppers: Mapping[str, bytes]) -> bool:

@@ -22,6 +22,8 @@ from keys.unknown_ids import unknown_ids
 from keys.usage.counter import Counted, counter
 from keys.verdicts import Code
 
+# The record (None: there is none), the code for it, and facts for the answer.
+Decision = tuple[KeyRecord | None, Code, dict[str, Any]]
 _VIEWER = "viewer"
 _ALL = f'["{scopes.ALL}"]'
 
@@ -59,11 +61,13 @@ def verify(credential: str, question: Question, *, request_id: str = "") -> dict
     if isinstance(found, hotstore.Hit):
         server, record = _checked_credential(found.credential, server_token, now), found.record
         code, facts = decide(server, record, key_token, question, now)
-        if code is Code.VALID:
-            return _verdict(server, record, code, facts, found.permit(now), question, now, request_id)
         if code is not Code.NOT_FOUND:
-            found.give_back()
-            return _verdict(server, record, code, facts, None, question, now, request_id)
+            permit = found.permit(now) if code is Code.VALID else None
+            if code is not Code.VALID:
+                found.give_back()
+            verdict, counted = _settle(server, (record, code, facts), permit, question, now, request_id)
+            counter.count(server.server_id, [counted], now=now)
+            return verdict
         found = None  # a wrong secret costs the look-up that an unknown id costs: time tells nothing
     if key_token and (wait := unknown_ids.refuse(credential, question.client_ip, key_token.id, now)):
         return answers.refused_unseen(wait, request_id)
@@ -80,7 +84,9 @@ def verify(credential: str, question: Question, *, request_id: str = "") -> dict
             permit = hotstore.keep_and_take(found, server, any_record, limits)
         elif limits is not None:
             permit = hotstore.take_all([(any_record.id, limits, 1)])[0]
-    return _verdict(server, any_record, code, facts, permit, question, now, request_id)
+    verdict, counted = _settle(server, (any_record, code, facts), permit, question, now, request_id)
+    counter.count(server.server_id, [counted], now=now)
+    return verdict
 
 
 def verify_many(
@@ -100,7 +106,7 @@ def verify_many(
     records = fetch_keys({token.id for token in asked if token.kind is not tokens.Kind.ACCESS})
     if by_oauth := [token.id for token in asked if token.kind is tokens.Kind.ACCESS]:
         records |= fetch_access(list(set(by_oauth)))
-    decided: list[tuple[KeyRecord | None, Code, dict[str, Any]]] = []
+    decided: list[Decision] = []
     wanted: list[tuple[str, Limits, int]] = []
     for token, wait, question in zip(parsed, waits, questions, strict=True):
         record = records.get(token.id) if token and not wait else None
@@ -115,16 +121,15 @@ def verify_many(
     permits = iter(hotstore.take_all(wanted))
     results: list[dict[str, Any]] = []
     counted: list[Counted] = []
-    for (record, code, facts), wait, question in zip(decided, waits, questions, strict=True):
+    for decision, wait, question in zip(decided, waits, questions, strict=True):
         if wait:
             results.append(answers.refused_unseen(wait, request_id))
             continue
-        permit = next(permits) if code is Code.VALID else None
-        if permit is not None and not permit.allowed:
-            code = Code.RATE_LIMITED
-        counted.append((_known(record, code), code, question.tool or "", question.client, question.client_ip or ""))
-        results.append(_answer(server, record, code, facts, permit, question, now, request_id))
-    counter.count_all(server.server_id, counted, now=now)
+        permit = next(permits) if decision[1] is Code.VALID else None
+        verdict, one = _settle(server, decision, permit, question, now, request_id)
+        results.append(verdict)
+        counted.append(one)
+    counter.count(server.server_id, counted, now=now)
     return results
 
 
@@ -146,48 +151,27 @@ def _limits(record: KeyRecord) -> Limits:
     return limits_of(record.plan, record.per_minute, record.per_month)
 
 
-def _verdict(
+def _settle(
     server: CredentialRecord,
-    record: KeyRecord | None,
-    code: Code,
-    facts: dict[str, Any],
+    decision: Decision,
     permit: Permit | None,
     question: Question,
     now: float,
     request_id: str,
-) -> dict[str, Any]:
-    """The verdict as JSON, counted."""
+) -> tuple[dict[str, Any], Counted]:
+    """The verdict as JSON, and what is counted of it."""
+    record, code, facts = decision
     if permit is not None and not permit.allowed:
         code = Code.RATE_LIMITED
-    counter.count(
-        server.server_id, _known(record, code), code, tool=question.tool or "", client=question.client,
-        address=question.client_ip or "", now=now,
-    )  # fmt: skip
-    return _answer(server, record, code, facts, permit, question, now, request_id)
-
-
-def _known(record: KeyRecord | None, code: Code) -> KeyRecord | None:
-    """The record that a verdict is counted for: none where the one who asked does not hold the key."""
-    return None if code is Code.NOT_FOUND or code is Code.MALFORMED else record
-
-
-def _answer(
-    server: CredentialRecord,
-    record: KeyRecord | None,
-    code: Code,
-    facts: dict[str, Any],
-    permit: Permit | None,
-    question: Question,
-    now: float,
-    request_id: str,
-) -> dict[str, Any]:
-    """The verdict as JSON."""
+    # Counted for no key where the one who asked does not hold it.
+    known = None if code is Code.NOT_FOUND or code is Code.MALFORMED else record
+    counted = (known, code, question.tool or "", question.client, question.client_ip or "")
     if code is not Code.VALID or record is None:
-        return answers.refused(code, facts, permit, request_id)
+        return answers.refused(code, facts, permit, request_id), counted
     kind = kind_of(question.key)
     if kind == "key":  # an access token is over before its pepper is
         redigests.note("key", record.id, question.key, record.pepper, record.digest)
-    return answers.valid(server, record, effective_scopes(record), permit, kind, now, request_id)
+    return answers.valid(server, record, effective_scopes(record), permit, kind, now, request_id), counted
 
 
 def decide(

@@ -46,23 +46,8 @@ class Counter:
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
 
-    def count(
-        self,
-        server_id: str,
-        record: KeyRecord | None,
-        code: Code,
-        *,
-        tool: str = "",
-        client: str = "",
-        address: str = "",
-        now: float,
-        count: int = 1,
-    ) -> None:
-        """Count one verdict (or `count` alike). `record` None: an unknown key, counted for the server alone."""
-        self.count_all(server_id, [(record, code, tool, client, address)], now=now, count=count)
-
-    def count_all(self, server_id: str, verdicts: Iterable[Counted], *, now: float, count: int = 1) -> None:
-        """Count each of `verdicts`, `count` times."""
+    def count(self, server_id: str, verdicts: Iterable[Counted], *, now: float) -> None:
+        """Count the verdicts that this server was given."""
         hour = int(now) // 3600 * 3600
         with self._lock:
             counts, sightings = self._counts, self._sightings
@@ -75,12 +60,12 @@ class Counter:
                     where = (record.id, address, client)
                     sighting = sightings.get(where)
                     if sighting is None:
-                        sightings[where] = [record.company_id, tool, word, now, now, count]
+                        sightings[where] = [record.company_id, tool, word, now, now, 1]
                     else:
                         sighting[1:3] = (tool, word)
                         sighting[4] = now
-                        sighting[5] += count
-                counts[entry] = counts.get(entry, 0) + count
+                        sighting[5] += 1
+                counts[entry] = counts.get(entry, 0) + 1
             full = len(counts) > MOST_ENTRIES or len(sightings) > MOST_ENTRIES
         if self._thread is None:
             self._start()
