@@ -64,15 +64,16 @@ def _as_new() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _erasable_audit(_django_db_helper: None, request: pytest.FixtureRequest) -> Iterator[None]:
+def _erasable_audit(request: pytest.FixtureRequest) -> Iterator[None]:
     """A transactional test empties its tables at its end: on SQLite the append-only trigger must stand aside then."""
-    blocker = request.getfixturevalue("django_db_blocker")
     marker = request.node.get_closest_marker("django_db")
     flushed = bool(marker and marker.kwargs.get("transaction")) or "transactional_db" in request.fixturenames
     flushed = flushed or "live_server" in request.fixturenames
     if connection.vendor != "sqlite" or not flushed:
         yield
         return
+    request.getfixturevalue("_django_db_helper")  # which empties the tables, after this fixture has ended
+    blocker = request.getfixturevalue("django_db_blocker")
     with blocker.unblock(), connection.cursor() as cursor:
         cursor.execute("SELECT sql FROM sqlite_master WHERE name = 'audit_no_delete'")
         row = cursor.fetchone()
