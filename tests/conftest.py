@@ -21,6 +21,7 @@ from portal.accounts.models import User
 from portal.celery import app as celery
 from portal.companies.models import Company
 from tests import factories
+from tests.scheduling import pytest_xdist_make_scheduler  # noqa: F401 (a hook of pytest-xdist)
 
 SLOWER = "not slow and not browser and not processes and not services"
 

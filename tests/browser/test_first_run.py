@@ -14,7 +14,7 @@ from tests.browser.conftest import Browse, Portal
 from tests.browser.looking import look_at
 from tests.keys.trying.fake_mcp import FakeMcp
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 
 # What the worker does with the counts of a web process; the browser's portal runs without one.
 CALL = """

@@ -13,7 +13,7 @@ from tests.browser import people
 from tests.browser.conftest import Browse, Portal
 from tests.browser.looking import look_at
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 
 
 def open_link(page: Page, email: str, subject: str) -> None:

@@ -18,7 +18,7 @@ from tests.browser import people
 from tests.browser.conftest import ROOT, Browse, Portal
 from tests.browser.looking import look_at
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 
 
 @contextmanager

@@ -17,7 +17,7 @@ import pytest
 from tests.e2e.conftest import Stack, free_port, program
 from tests.e2e.person import Person
 
-pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("stack")]
+pytestmark = pytest.mark.processes
 BASELINES = Path(__file__).with_name("conformance")
 HOP_BY_HOP = {"connection", "content-length", "transfer-encoding", "content-encoding", "keep-alive"}
 

@@ -15,7 +15,7 @@ from keys.snippets import Connection
 from keys.snippets import gemini as gemini_snippet
 from tests.e2e.conftest import Stack, program
 
-pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("stack")]
+pytestmark = pytest.mark.processes
 
 HEADERS = {
     "api_key": lambda key: {"api_key": key},

@@ -20,7 +20,7 @@ from mcp.shared.auth import OAuthClientMetadata
 from tests.e2e.conftest import Stack
 from tests.e2e.person import Form, Person
 
-pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("stack")]
+pytestmark = pytest.mark.processes
 
 
 class Storage:

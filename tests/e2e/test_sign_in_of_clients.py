@@ -21,7 +21,7 @@ import pytest
 
 from tests.e2e.conftest import ROOT, Stack, program
 
-pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("stack")]
+pytestmark = pytest.mark.processes
 SECONDS = 150
 
 

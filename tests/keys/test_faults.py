@@ -18,7 +18,6 @@ from tests.keys.throwaway import has_postgres
 
 pytestmark = [
     pytest.mark.services,
-    pytest.mark.xdist_group("services"),
     pytest.mark.skipif(not has_postgres(), reason="PostgreSQL is not installed"),
 ]
 KEYS = 40

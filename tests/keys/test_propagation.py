@@ -15,7 +15,7 @@ from latchkey import Verifier
 
 from tests.keys.stack import Asking, Load, Stack
 
-pytestmark = [pytest.mark.services, pytest.mark.xdist_group("services")]
+pytestmark = pytest.mark.services
 
 KEYS = 200
 

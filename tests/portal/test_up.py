@@ -236,7 +236,6 @@ def children_of(process: subprocess.Popen[str]) -> list[int]:
 
 
 @pytest.mark.processes
-@pytest.mark.xdist_group("up")
 def test_one_command_starts_everything_shows_where_it_is_and_ctrl_c_stops_all(run):
     process = run()
     shown = read_screen(process)
@@ -265,7 +264,6 @@ def test_one_command_starts_everything_shows_where_it_is_and_ctrl_c_stops_all(ru
 
 
 @pytest.mark.processes
-@pytest.mark.xdist_group("up")
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children with a killed parent")
 def test_a_second_run_keeps_the_data_and_leaves_no_orphan_even_when_killed(run):
     process = run()
@@ -280,7 +278,6 @@ def test_a_second_run_keeps_the_data_and_leaves_no_orphan_even_when_killed(run):
 
 
 @pytest.mark.processes
-@pytest.mark.xdist_group("up")
 def test_a_taken_port_ends_up_with_one_sentence(run):
     port = int(run.mcp.rsplit(":", 1)[1])
     with socket.create_server(("127.0.0.1", port)):

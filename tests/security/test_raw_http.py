@@ -16,7 +16,7 @@ import pytest
 from tests.e2e.conftest import Stack, stack
 
 __all__ = ["stack"]
-pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("raw_http")]
+pytestmark = pytest.mark.processes
 WEB = ("/api/v1/keys/verify", "/accounts/login/", "/oauth/token", "/api/v1/leaks/report")
 MCP = ("/mcp", "/rest/s1/mcp/protocol")
 PLACES = [*(("portal", path) for path in WEB), *(("mcp", path) for path in MCP)]
