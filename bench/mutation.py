@@ -36,6 +36,7 @@ TARGETS: Final[dict[str, list[str]]] = {
         "tests/keys/test_verdicts.py",
         "tests/keys/test_verify_api.py",
     ],
+    "keys/batch.py": ["tests/keys/test_verdicts.py", "tests/keys/test_hotstore_batch.py"],
     "keys/rules.py": ["tests/keys/test_lifecycle_details.py", "tests/keys/test_lifecycle.py"],
     "keys/services.py": [
         "tests/keys/test_lifecycle_details.py",

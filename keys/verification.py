@@ -17,7 +17,7 @@ from keys import addresses, answers, hotstore, scopes, tokens
 from keys.limits import Limits, Permit, limits_of
 from keys.oauth.records import fetch_access
 from keys.peppers import redigests
-from keys.records import CredentialRecord, KeyRecord, fetch, fetch_keys
+from keys.records import CredentialRecord, KeyRecord, fetch
 from keys.unknown_ids import unknown_ids
 from keys.usage.counter import Counted, counter
 from keys.verdicts import Code
@@ -55,17 +55,17 @@ def verify(credential: str, question: Question, *, request_id: str = "") -> dict
     Raises NotAuthenticated, DatabaseAway.
     """
     server_token = _server_token(credential)
-    key_token = _key_token(question.key)
+    key_token = parse_key(question.key)
     now = time.time()
     found = hotstore.ask(server_token, key_token) if key_token and key_token.kind in tokens.KEY_KINDS else None
     if isinstance(found, hotstore.Hit):
-        server, record = _checked_credential(found.credential, server_token, now), found.record
+        server, record = _checked_credential(found.credential, server_token, now), found.key.record
         code, facts = decide(server, record, key_token, question, now)
         if code is not Code.NOT_FOUND:
-            permit = found.permit(now) if code is Code.VALID else None
+            permit = found.key.permit(now) if code is Code.VALID else None
             if code is not Code.VALID:
-                found.give_back()
-            verdict, counted = _settle(server, (record, code, facts), permit, question, now, request_id)
+                hotstore.give_back([found.key])
+            verdict, counted = settle(server, (record, code, facts), permit, question, now, request_id)
             counter.count(server.server_id, [counted], now=now)
             return verdict
         found = None  # a wrong secret costs the look-up that an unknown id costs: time tells nothing
@@ -79,58 +79,15 @@ def verify(credential: str, question: Question, *, request_id: str = "") -> dict
         unknown_ids.note(credential, question.client_ip, now)
     elif any_record is not None:
         unknown_ids.know(key_token.id if key_token else "")
-        limits = _limits(any_record) if code is Code.VALID else None
+        wanted = [(any_record.id, limits_of_key(any_record), 1)] if code is Code.VALID else []
         if found is not None:
-            permit = hotstore.keep_and_take(found, server, any_record, limits)
-        elif limits is not None:
-            permit = hotstore.take_all([(any_record.id, limits, 1)])[0]
-    verdict, counted = _settle(server, (any_record, code, facts), permit, question, now, request_id)
+            permits = hotstore.keep_and_take(found, {server_token.id: server}, {any_record.id: any_record}, wanted)
+        else:
+            permits = hotstore.take_all(wanted)
+        permit = permits[0] if permits else None
+    verdict, counted = settle(server, (any_record, code, facts), permit, question, now, request_id)
     counter.count(server.server_id, [counted], now=now)
     return verdict
-
-
-def verify_many(
-    server: CredentialRecord, credential: str, questions: list[Question], *, request_id: str = ""
-) -> list[dict[str, Any]]:
-    """A verdict for each of `questions`, in their order, for a server that authenticated with `credential`.
-
-    One query, and one round trip for all permits. Raises DatabaseAway.
-    """
-    now = time.time()
-    parsed = [_key_token(question.key) for question in questions]
-    waits = [
-        unknown_ids.refuse(credential, question.client_ip, token.id, now) if token else 0
-        for token, question in zip(parsed, questions, strict=True)
-    ]
-    asked = [token for token, wait in zip(parsed, waits, strict=True) if token and not wait]
-    records = fetch_keys({token.id for token in asked if token.kind is not tokens.Kind.ACCESS})
-    if by_oauth := [token.id for token in asked if token.kind is tokens.Kind.ACCESS]:
-        records |= fetch_access(list(set(by_oauth)))
-    decided: list[Decision] = []
-    wanted: list[tuple[str, Limits, int]] = []
-    for token, wait, question in zip(parsed, waits, questions, strict=True):
-        record = records.get(token.id) if token and not wait else None
-        code, facts = decide(server, record, token, question, now)
-        decided.append((record, code, facts))
-        if code is Code.NOT_FOUND and not wait:
-            unknown_ids.note(credential, question.client_ip, now)
-        elif record is not None and code is not Code.NOT_FOUND:
-            unknown_ids.know(token.id if token else "")
-            if code is Code.VALID:
-                wanted.append((record.id, _limits(record), 1))
-    permits = iter(hotstore.take_all(wanted))
-    results: list[dict[str, Any]] = []
-    counted: list[Counted] = []
-    for decision, wait, question in zip(decided, waits, questions, strict=True):
-        if wait:
-            results.append(answers.refused_unseen(wait, request_id))
-            continue
-        permit = next(permits) if decision[1] is Code.VALID else None
-        verdict, one = _settle(server, decision, permit, question, now, request_id)
-        results.append(verdict)
-        counted.append(one)
-    counter.count(server.server_id, counted, now=now)
-    return results
 
 
 def kind_of(text: str) -> str:
@@ -147,11 +104,12 @@ def _fetch(
     return fetch(server_token.id, key_token.id if key_token else "")
 
 
-def _limits(record: KeyRecord) -> Limits:
+def limits_of_key(record: KeyRecord) -> Limits:
+    """The key's own limits, or those of its company's plan."""
     return limits_of(record.plan, record.per_minute, record.per_month)
 
 
-def _settle(
+def settle(
     server: CredentialRecord,
     decision: Decision,
     permit: Permit | None,
@@ -224,7 +182,8 @@ def _read_only_tools(catalogue: str) -> frozenset[str]:
     return frozenset(tool["name"] for tool in orjson.loads(catalogue) if tool.get("read_only"))
 
 
-def _key_token(text: str) -> tokens.Token | None:
+def parse_key(text: str) -> tokens.Token | None:
+    """`text` as a token that may open an MCP server; None if it is none."""
     try:
         token = tokens.parse(text)
     except tokens.MalformedToken:

@@ -28,6 +28,7 @@ from keys.api.serializers import (
     VerdictsSerializer,
 )
 from keys.api.throttling import MachineView
+from keys.batch import verify_many
 from keys.records import DatabaseAway
 from keys.verification import NotAuthenticated, Question
 from portal.addresses import normalize_address
@@ -146,7 +147,5 @@ class VerifyBatchView(MachineView):
         if not isinstance(items, list) or not 1 <= len(items) <= 100:
             raise ValidationError({"items": "Send a list of 1 to 100 questions."})
         questions = [read_question(item) for item in items]
-        results = verification.verify_many(
-            request.auth, bearer(request._request), questions, request_id=request._request.request_id
-        )
+        results = verify_many(request.auth, bearer(request._request), questions, request_id=request._request.request_id)
         return json_response({"results": results})

@@ -17,6 +17,7 @@ REDIS_URL, or while Redis is away, every function says so and callers take the s
 from __future__ import annotations
 
 from keys.hotstore.forgetting import forget
-from keys.hotstore.store import TTL_SECONDS, Hit, Miss, ask, give_back, keep_and_take, take_all
+from keys.hotstore.permits import take_all
+from keys.hotstore.store import TTL_SECONDS, Found, Hit, Miss, ask, ask_all, give_back, keep_and_take
 
-__all__ = ["TTL_SECONDS", "Hit", "Miss", "ask", "forget", "give_back", "keep_and_take", "take_all"]
+__all__ = ["TTL_SECONDS", "Found", "Hit", "Miss", "ask", "ask_all", "forget", "give_back", "keep_and_take", "take_all"]

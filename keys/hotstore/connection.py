@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import hiredis
 from django.conf import settings
+from django.db import connection as database
 
 from keys.hotstore.scripts import SCRIPTS
 from portal import metrics
@@ -126,6 +127,13 @@ def connection() -> Connection | None:
         failed()
         return None
     return made
+
+
+def usable() -> Connection | None:
+    """The connection to use now: none without Redis, while it is away, and within a transaction."""
+    if not settings.REDIS_URL or database.in_atomic_block:
+        return None
+    return connection()
 
 
 def failed() -> None:

@@ -65,22 +65,53 @@ return {1, c[5], k[5], permit[1], permit[2], permit[3]}
 """
 )
 
-# KEYS: generation, credential, key, their leases. ARGV: what they were, milliseconds to keep, then digest, end, server
-# and record of the credential, and those of the key with its limits. A record lives from the beginning of its lease on,
-# which was before the look-up.
+# KEYS: generation, then of each key its record, lease, minute, month. ARGV: a unique text, milliseconds of a lease, the
+# server that asks, how many digests of each key follow, and those. Returns the generation, then of each key its lease,
+# or its record with what `take` says: a permit is taken as by ASK, by a server whose credential is checked already.
+_ASK_ALL = (
+    _TAKE
+    + """
+local generation = redis.call('GET', KEYS[1])
+if not generation then
+  generation = ARGV[1]
+  redis.call('SET', KEYS[1], generation)
+end
+local each, said = tonumber(ARGV[4]), {generation}
+for i = 0, (#KEYS - 1) / 4 - 1 do
+  local at, from = 4 * i + 2, 4 + i * each
+  local k = redis.call('HMGET', KEYS[at], 'g', 'd', 'e', 's', 'r', 'm', 'q')
+  if k[1] == generation then
+    local theirs = false
+    for j = from + 1, from + each do if ARGV[j] == k[2] then theirs = true end end
+    local permit = {0, '0', '0'}
+    if theirs and k[4] == ARGV[3] and now < tonumber(k[3]) then
+      permit = take(KEYS[at + 2], KEYS[at + 3], k[6], k[7], 1, false, now)
+    end
+    said[i + 2] = {k[5], permit[1], permit[2], permit[3]}
+  else
+    redis.call('SET', KEYS[at + 1], ARGV[1], 'NX', 'PX', ARGV[2])
+    said[i + 2] = redis.call('GET', KEYS[at + 1])
+  end
+end
+return said
+"""
+)
+
+# KEYS: generation, then a record and its lease of each. ARGV: what the generation was, milliseconds of a lease and to
+# keep, then of each its lease, digest, end, server, record and limits. A record lives from the beginning of its lease
+# on, which was before the look-up.
 _KEEP = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-if redis.call('GET', KEYS[4]) ~= ARGV[2] or redis.call('GET', KEYS[5]) ~= ARGV[3] then return 0 end
-local lease = tonumber(ARGV[4])
-local life = tonumber(ARGV[5]) - lease
-local old = redis.call('PTTL', KEYS[4])
-redis.call('DEL', KEYS[2], KEYS[3])
-redis.call('HSET', KEYS[2], 'g', ARGV[1], 'd', ARGV[6], 'e', ARGV[7], 's', ARGV[8], 'r', ARGV[9])
-redis.call('PEXPIRE', KEYS[2], life + old)
-old = redis.call('PTTL', KEYS[5])
-redis.call('HSET', KEYS[3], 'g', ARGV[1], 'd', ARGV[10], 'e', ARGV[11], 's', ARGV[12], 'r', ARGV[13],
-  'm', ARGV[14], 'q', ARGV[15])
-redis.call('PEXPIRE', KEYS[3], life + old)
+local life = tonumber(ARGV[3]) - tonumber(ARGV[2])
+for i = 0, (#KEYS - 1) / 2 - 1 do
+  local name, lease, at = KEYS[2 * i + 2], KEYS[2 * i + 3], 7 * i + 4
+  if redis.call('GET', lease) == ARGV[at] then
+    redis.call('DEL', name)
+    redis.call('HSET', name, 'g', ARGV[1], 'd', ARGV[at + 1], 'e', ARGV[at + 2], 's', ARGV[at + 3],
+      'r', ARGV[at + 4], 'm', ARGV[at + 5], 'q', ARGV[at + 6])
+    redis.call('PEXPIRE', name, life + redis.call('PTTL', lease))
+  end
+end
 return 1
 """
 
@@ -118,8 +149,8 @@ if ARGV[1] then redis.call('SET', ARGV[1], ARGV[2]) end
 return 1
 """
 
-SCRIPTS = (_ASK, _KEEP, _PERMITS, _RETURN, _FORGET)
+SCRIPTS = (_ASK, _ASK_ALL, _KEEP, _PERMITS, _RETURN, _FORGET)
 # EVALSHA names a script by its SHA-1 (Redis' own choice; nothing is protected by it).
-ASK, KEEP, PERMITS, RETURN, FORGET = (
+ASK, ASK_ALL, KEEP, PERMITS, RETURN, FORGET = (
     hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest() for text in SCRIPTS
 )

@@ -13,12 +13,13 @@ from django.utils import timezone
 
 from keys import hotstore, limits, records, services, tokens, verification
 from keys.api.management import base
+from keys.batch import verify_many
 from keys.hotstore import connection, forgetting, store
 from keys.management_tokens.services import create_token
 from keys.models import Key
 from keys.servers import services as servers
 from keys.unknown_ids import unknown_ids
-from keys.verification import NotAuthenticated, Question, verify, verify_many
+from keys.verification import NotAuthenticated, Question, verify
 from portal.accounts.models import User
 from portal.audit.actors import SYSTEM
 from portal.companies import services as companies

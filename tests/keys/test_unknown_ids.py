@@ -6,8 +6,9 @@ from unittest import mock
 
 import pytest
 
-from keys import records, tokens, unknown_ids, verification
-from keys.verification import Question, verify, verify_many
+from keys import batch, records, tokens, unknown_ids, verification
+from keys.batch import verify_many
+from keys.verification import Question, verify
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -85,7 +86,7 @@ def test_a_flood_in_batches_is_refused_too(flood, server_token, key_token):
     verify(server_token, Question(key_token, client_ip="203.0.113.9"))
     made = [Question(tokens.generate(tokens.Kind.TEST).text, client_ip="203.0.113.9") for _ in range(20)]
     verify_many(server, server_token, made)
-    with mock.patch.object(verification, "fetch_keys", side_effect=records.fetch_keys) as fetch:
+    with mock.patch.object(batch, "fetch_keys", side_effect=records.fetch_keys) as fetch:
         verdicts = verify_many(server, server_token, [*made, Question(key_token, client_ip="203.0.113.9")])
     assert len(fetch.call_args.args[0]) == 1
     assert {verdict["code"] for verdict in verdicts[:-1]} == {"RATE_LIMITED"}

@@ -11,13 +11,14 @@ import time_machine
 from django.utils import timezone
 
 from keys import services, tokens
+from keys.batch import verify_many
 from keys.models import Key, McpServer, ServerCredential
 from keys.peppers import redigests
 from keys.servers import services as servers
 from keys.unknown_ids import PER_MINUTE, unknown_ids
 from keys.usage.counter import counter
 from keys.verdicts import MEANINGS, Code
-from keys.verification import NotAuthenticated, Question, authenticate, kind_of, verify, verify_many
+from keys.verification import NotAuthenticated, Question, authenticate, kind_of, verify
 from portal.audit.actors import SYSTEM
 from portal.companies.models import Company, CompanyState, Membership
 from portal.companies.roles import Role

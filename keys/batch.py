@@ -1,0 +1,109 @@
+"""Many questions of one server in one request: what `verification.verify` does for one, for all at once."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from keys import answers, hotstore, tokens
+from keys.limits import Limits, Permit
+from keys.oauth.records import fetch_access
+from keys.records import CredentialRecord, KeyRecord, fetch_keys
+from keys.unknown_ids import unknown_ids
+from keys.usage.counter import Counted, counter
+from keys.verdicts import Code
+from keys.verification import Question, decide, limits_of_key, parse_key, settle
+
+
+@dataclass(slots=True)
+class _Item:
+    """A question on its way to a verdict."""
+
+    question: Question
+    token: tokens.Token | None
+    record: KeyRecord | None = None
+    code: Code | None = None  # None: not decided yet
+    facts: dict[str, Any] = field(default_factory=dict)
+    limits: Limits | None = None  # a permit is to be taken from these
+    permit: Permit | None = None
+
+
+def verify_many(
+    server: CredentialRecord, credential: str, questions: list[Question], *, request_id: str = ""
+) -> list[dict[str, Any]]:
+    """A verdict for each of `questions`, in their order, for a server that authenticated with `credential`.
+
+    One round trip to Redis for all that is kept there, one query for the rest, and one more round trip to keep that;
+    without Redis the query alone. Raises DatabaseAway.
+    """
+    now = time.time()
+    items = [_Item(question, parse_key(question.key)) for question in questions]
+    waits = [
+        unknown_ids.refuse(credential, item.question.client_ip, item.token.id, now) if item.token else 0
+        for item in items
+    ]
+    asked = [item for item, wait in zip(items, waits, strict=True) if not wait]
+    miss = _ask_hot_store(server, asked, now)
+    records = _ask_database(server, credential, [item for item in asked if item.code is None], now)
+    _take_permits([item for item in asked if item.limits is not None], miss, records)
+    results: list[dict[str, Any]] = []
+    counted: list[Counted] = []
+    for item, wait in zip(items, waits, strict=True):
+        if item.code is None:
+            results.append(answers.refused_unseen(wait, request_id))
+            continue
+        decision = (item.record, item.code, item.facts)
+        verdict, one = settle(server, decision, item.permit, item.question, now, request_id)
+        results.append(verdict)
+        counted.append(one)
+    counter.count(server.server_id, counted, now=now)
+    return results
+
+
+def _ask_hot_store(server: CredentialRecord, items: list[_Item], now: float) -> hotstore.Miss | None:
+    """Decide those whose records are kept in Redis; a Miss for the others."""
+    asked = [(item, item.token) for item in items if item.token and item.token.kind in tokens.KEY_KINDS]
+    found, miss = hotstore.ask_all(server.server_id, [token for _item, token in asked])
+    refused: list[hotstore.Found] = []
+    for (item, token), hit in zip(asked, found, strict=True):
+        if hit is None:
+            continue
+        code, facts = decide(server, hit.record, token, item.question, now)
+        if code is Code.NOT_FOUND:
+            continue  # a wrong secret costs the look-up that an unknown id costs: time tells nothing
+        item.record, item.code, item.facts = hit.record, code, facts
+        if code is not Code.VALID:
+            refused.append(hit)
+        elif hit.is_unasked:
+            item.limits = hit.limits
+        else:
+            item.permit = hit.permit(now)
+    hotstore.give_back(refused)
+    return miss
+
+
+def _ask_database(server: CredentialRecord, credential: str, items: list[_Item], now: float) -> dict[str, KeyRecord]:
+    """Decide `items` by what the database knows of them: these records, by id."""
+    wanted = [item.token for item in items if item.token]
+    records = fetch_keys({token.id for token in wanted if token.kind is not tokens.Kind.ACCESS})
+    if by_oauth := {token.id for token in wanted if token.kind is tokens.Kind.ACCESS}:
+        records |= fetch_access(list(by_oauth))
+    for item in items:
+        record = records.get(item.token.id) if item.token else None
+        item.code, item.facts = decide(server, record, item.token, item.question, now)
+        item.record = record
+        if item.code is Code.NOT_FOUND:
+            unknown_ids.note(credential, item.question.client_ip, now)
+        elif record is not None and item.token is not None:
+            unknown_ids.know(item.token.id)
+            if item.code is Code.VALID:
+                item.limits = limits_of_key(record)
+    return records
+
+
+def _take_permits(items: list[_Item], miss: hotstore.Miss | None, records: dict[str, KeyRecord]) -> None:
+    wanted = [(item.record.id, item.limits, 1) for item in items if item.record and item.limits]
+    permits = hotstore.keep_and_take(miss, {}, records, wanted) if miss else hotstore.take_all(wanted)
+    for item, permit in zip(items, permits, strict=True):
+        item.permit = permit
