@@ -15,6 +15,7 @@ from kombu.transport import TRANSPORT_ALIASES
 from portal.logs import request_id
 
 TRANSPORT_ALIASES["filesystem"] = "portal.file_queue:Transport"
+TRANSPORT_ALIASES["redis"] = TRANSPORT_ALIASES["rediss"] = "portal.redis_queue:Transport"
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
 app = Celery("latchkey")
