@@ -14,6 +14,7 @@ from portal.addresses import normalize_address
 from portal.audit.models import ActorKind, AuditEvent
 from portal.audit.sentences import SENTENCES, SUBJECTS, action_choices
 
+CLOCKS: Final = timedelta(days=1)  # further apart no two clocks are that write events
 WORDS_IN: Final = 20_000  # events that a page reads for words: some tens of milliseconds
 
 
@@ -71,9 +72,9 @@ class EventFilter(forms.Form):
         elif data["action"] in SUBJECTS:
             events = events.filter(action__startswith=f"{data['action']}:")
         if data["since"]:
-            events = events.filter(at__gte=datetime.combine(data["since"], time.min, self.zone))
+            events = _since(events, datetime.combine(data["since"], time.min, self.zone))
         if data["until"]:
-            events = events.filter(at__lt=datetime.combine(data["until"] + timedelta(days=1), time.min, self.zone))
+            events = _until(events, datetime.combine(data["until"] + timedelta(days=1), time.min, self.zone))
         words = data["q"].split()[:8]
         if words and words_in is not None:
             edge = events.order_by("-id").values_list("pk", flat=True)[words_in : words_in + 1].first()
@@ -86,3 +87,15 @@ class EventFilter(forms.Form):
                 found |= Q(ip=address)
             events = events.filter(found)
         return events
+
+
+def _since(events: QuerySet[AuditEvent], moment: datetime) -> QuerySet[AuditEvent]:
+    """Those from `moment` on. Lists go by id: the id of an event of well before keeps them from reading on and on."""
+    edge = AuditEvent.objects.filter(at__lt=moment - CLOCKS).order_by("-at").values_list("pk", flat=True).first()
+    return events.filter(at__gte=moment, **({"pk__gt": edge} if edge else {}))
+
+
+def _until(events: QuerySet[AuditEvent], moment: datetime) -> QuerySet[AuditEvent]:
+    """Those before `moment`, begun at the id of an event of well after: not at the latest of all."""
+    edge = AuditEvent.objects.filter(at__gte=moment + CLOCKS).order_by("at").values_list("pk", flat=True).first()
+    return events.filter(at__lt=moment, **({"pk__lt": edge} if edge else {}))

@@ -83,6 +83,7 @@ class AuditEvent(models.Model):
             models.Index(fields=["chain", "-id"], name="audit_chain_latest"),
             models.Index(fields=["target_kind", "target_id", "-id"], name="audit_target"),
             models.Index(fields=["action", "-id"], name="audit_action"),
+            models.Index(fields=["at"], name="audit_at"),
             models.Index(fields=["request_id", "-id"], name="audit_request", condition=~models.Q(request_id="")),
             models.Index(fields=["incident_id"], name="audit_incident", condition=~models.Q(incident_id="")),
         ]

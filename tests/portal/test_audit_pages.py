@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
-from django.db import transaction
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from portal.audit.actors import SYSTEM, Actor
@@ -86,6 +87,23 @@ def test_it_filters_by_period_in_the_companys_time_zone(owner_client, company):
         add(company, label="On the eleventh there")
     assert "On the eleventh" in text(page(owner_client, company, since="2026-11-11", until="2026-11-11"))
     assert "On the eleventh" not in text(page(owner_client, company, since="2026-11-10", until="2026-11-10"))
+
+
+def test_a_day_of_long_ago_is_begun_near_it_and_not_at_the_latest_event(owner_client, company):
+    """Whatever the clocks of two machines said within a day of each other is found all the same."""
+    made = {}
+    days = ((2, "before"), (12, "early"), (11, "by a clock that is behind"), (12, "late"), (20, "after"), (28, "now"))
+    for day, label in days:
+        with time_machine.travel(datetime(2026, 11, day, 12, 0, tzinfo=UTC), tick=False):
+            made[label] = add(company, label=label)
+    with CaptureQueriesContext(connection) as asked:
+        shown = text(page(owner_client, company, since="2026-11-12", until="2026-11-12"))
+    assert "early" in shown and "late" in shown and "by a clock" not in shown
+    listed = [query["sql"] for query in asked.captured_queries if "audit_auditevent" in query["sql"]]
+    assert any(
+        f'"id" > {made["before"].pk}' in sql and f'"id" < {made["after"].pk}' in sql for sql in listed
+    ), listed  # fmt: skip
+    assert "by a clock" in text(page(owner_client, company, since="2026-11-11", until="2026-11-11"))
 
 
 def test_a_wrong_period_is_said(owner_client, company):
