@@ -24,6 +24,7 @@ from django.utils.translation import gettext as _
 
 from portal.accounts import mails, services, sign_ins
 from portal.accounts.models import SignInMethod, User
+from portal.accounts.reauthentication import signed_in_recently
 from portal.audit.actors import Actor
 from portal.companies.access import last_company
 from portal.companies.models import CompanyState
@@ -46,6 +47,12 @@ class AccountAdapter(DefaultAccountAdapter):
         return reverse("home")
 
     get_signup_redirect_url = get_login_redirect_url
+
+    def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
+        """Whether allauth's pages ask once more who it is: by the same rule as ours, to which a sign-in of a moment ago
+        counts. allauth itself knows only its own confirmations.
+        """
+        return super().is_reauthentication_required(app=app, **kwargs) and not signed_in_recently(self.request)
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:
         """Back to the account page."""
