@@ -48,6 +48,12 @@ class AccountAdapter(DefaultAccountAdapter):
 
     get_signup_redirect_url = get_login_redirect_url
 
+    def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:
+        """The ways to confirm who one is, in the words of our pages."""
+        words = {"mfa_reauthenticate": _("Use a code"), "mfa_reauthenticate:webauthn": _("Use a passkey")}
+        methods = super().get_reauthentication_methods(user)
+        return [method | {"description": words.get(method["id"], _("Use your password"))} for method in methods]
+
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
         """Whether allauth's pages ask once more who it is: by the same rule as ours, to which a sign-in of a moment ago
         counts. allauth itself knows only its own confirmations.

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 NAMES = (
-    "authenticator", "authenticator-refused", "recovery-codes", "passkey-new", "passkeys-added", "passkey-rename",
-    "passkey-remove", "second-factor-on", "recovery-codes-new", "authenticator-off", "confirm-password", "confirm-code",
-    "confirm-passkey", "second-step", "second-step-refused", "passkey-refused",
+    "authenticator", "authenticator-refused", "authenticator-secret", "recovery-codes", "passkey-new", "passkeys-added",
+    "passkey-rename", "passkey-remove", "second-factor-on", "recovery-codes-new", "authenticator-off",
+    "confirm-password", "confirm-code", "confirm-passkey", "second-step", "second-step-refused", "passkey-refused",
 )  # fmt: skip
 # A device that is built in and knows its owner, as a telephone or a laptop does.
 DEVICE = {
@@ -60,6 +60,7 @@ def _authenticator(page: Page, camera: Camera) -> None:
     press(page, "Turn it on")
     camera.take(page, "authenticator-refused")
     page.get_by_text("Type the secret instead").click()
+    camera.take(page, "authenticator-secret")
     page.get_by_label("Code from the app").fill(_code(page.locator(".copy-value").inner_text()))
     press(page, "Turn it on")
     camera.take(page, "recovery-codes")

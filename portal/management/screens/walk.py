@@ -61,9 +61,10 @@ def walk(camera: Camera, company: Company) -> None:
             _connect(page, camera, company.slug)
 
         page = _person(browser)
-        if camera.wants(*dict(staff)):
+        if camera.wants(*dict(staff), "staff-found"):
             sign_in(page, demo.STAFF["email"], demo.STAFF["password"])
             _visit(page, camera, staff)
+            _find(page, camera)
         browser.close()
 
 
@@ -94,6 +95,14 @@ def _make(page: Page, camera: Camera, member: dict[str, str]) -> None:
         page.goto(member["server-check"])
         press(page, "Start the test")
         camera.take(page, "server-checked")
+
+
+def _find(page: Page, camera: Camera) -> None:
+    """What staff find by an address that keys were seen from."""
+    page.goto(reverse("staff:find"))
+    page.get_by_role("main").get_by_role("textbox").fill("203.0.113.20")
+    press(page, "Find")
+    camera.take(page, "staff-found")
 
 
 def _connect(page: Page, camera: Camera, slug: str) -> None:
