@@ -24,6 +24,7 @@ from django.utils.translation import gettext as _
 
 from portal.accounts import mails, services, sign_ins
 from portal.accounts.models import SignInMethod, User
+from portal.accounts.reauthentication import signed_in_recently
 from portal.audit.actors import Actor
 from portal.companies.access import last_company
 from portal.companies.models import CompanyState
@@ -46,6 +47,18 @@ class AccountAdapter(DefaultAccountAdapter):
         return reverse("home")
 
     get_signup_redirect_url = get_login_redirect_url
+
+    def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:
+        """The ways to confirm who one is, in the words of our pages."""
+        words = {"mfa_reauthenticate": _("Use a code"), "mfa_reauthenticate:webauthn": _("Use a passkey")}
+        methods = super().get_reauthentication_methods(user)
+        return [method | {"description": words.get(method["id"], _("Use your password"))} for method in methods]
+
+    def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
+        """Whether allauth's pages ask once more who it is: by the same rule as ours, to which a sign-in of a moment ago
+        counts. allauth itself knows only its own confirmations.
+        """
+        return super().is_reauthentication_required(app=app, **kwargs) and not signed_in_recently(self.request)
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:
         """Back to the account page."""

@@ -82,7 +82,9 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.contrib.messages.context_processors.messages",
                 "portal.ui.context.portal",
             ],
-            "builtins": [f"portal.ui.templatetags.{name}" for name in ("marks", "graphs", "places", "boxes", "fields")],
+            "builtins": [
+                f"portal.ui.templatetags.{name}" for name in ("marks", "graphs", "places", "boxes", "fields", "texts")
+            ],
         },
     }
 ]

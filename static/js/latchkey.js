@@ -194,6 +194,21 @@
   });
   addEventListener("pageshow", () => document.querySelectorAll(".is-busy").forEach((form) => form.classList.remove("is-busy")));
   document.addEventListener("htmx:afterRequest", (event) => event.target.classList?.remove("is-busy"));
+  // A part that asks for itself stops once it is told that it is not for this person (any more): they were removed, or
+  // signed out, and another page answers. What else stands on the page may be shown only once, so it stays.
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const { xhr, pathInfo, requestConfig } = event.detail;
+    const part = requestConfig.elt;
+    if (!part.getAttribute("hx-trigger")?.startsWith("every")) return;
+    const path = (address) => address.split("?")[0];
+    const other = pathInfo.responsePath && path(pathInfo.responsePath) !== path(pathInfo.finalRequestPath);
+    if (xhr.status !== 403 && xhr.status !== 404 && !other) return;
+    event.detail.shouldSwap = event.detail.isError = false;
+    const last = part.cloneNode(true); // htmx asks no more for what has left the page
+    for (const name of ["hx-get", "hx-trigger", "hx-swap"]) last.removeAttribute(name);
+    for (const words of last.querySelectorAll(".waiting")) words.textContent = document.body.dataset.stopped;
+    part.replaceWith(last);
+  });
   // Parts that belong to one choice of a group of radio buttons: data-when="name=value".
   const choose = (name) => {
     for (const part of document.querySelectorAll(`[data-when^="${CSS.escape(name)}="]`)) {

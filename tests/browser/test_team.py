@@ -93,10 +93,28 @@ def test_a_colleague_is_invited_joins_gets_a_role_makes_a_key_and_is_removed_wit
     people.press(owner, "Remove the member")
     verdict = portal.verdict(key)
     assert verdict["code"] == "VALID" and verdict["user"]["email"] != email
+    # The page that showed her the key still stood open and asked for its first call: it is told that she is out.
+    expect(nina.get_by_role("main")).to_contain_text("no longer kept up to date")
+    expect(nina.locator("#secret")).to_have_text(key)
     nina.goto(f"{overview}keys/")
     expect(nina.get_by_role("heading", level=1)).to_contain_text("no such page")
     owner.goto(f"{overview}audit/")
     expect(owner.get_by_role("main")).to_contain_text("handed the key Nina's assistant over to another member")
+
+
+def test_a_page_that_waits_asks_no_more_once_its_person_is_signed_out(browse: Browse, portal: Portal):
+    page = browse()
+    overview = people.register(page, people.new_address("waiting"), "Waiting Works")
+    key = people.create_key(page, overview, "Left alone")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/first-call/" in request.url else None)
+    page.context.clear_cookies()
+    expect(page.get_by_role("main")).to_contain_text("no longer kept up to date")
+    expect(page.locator("#secret")).to_have_text(key)
+    assert page.get_by_label("Password").count() == 0, "the page to sign in does not appear within this one"
+    asked.clear()
+    page.wait_for_timeout(2500)
+    assert not asked
 
 
 def test_the_company_is_handed_over_without_javascript_on_a_phone(browse: Browse, portal: Portal):

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
+import time_machine
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from portal.accounts.models import User
 
@@ -62,3 +66,19 @@ def test_signing_in_asks_for_the_code_and_says_what_was_wrong(owner: User, membe
     answer = client.post(reverse("mfa_authenticate"), {"code": "000000"}).content.decode()
     assert "Type the one that the app shows now." in answer
     assert not TITLE_CASE.search(answer)
+
+
+def test_who_is_asked_again_chooses_how_in_our_words(owner: User, member: tuple[Client, str]) -> None:
+    TOTP.activate(owner, generate_totp_secret())
+    with time_machine.travel(timezone.now() + timedelta(minutes=11)):
+        page = member[0].get(reverse("mfa_deactivate_totp"), follow=True).content.decode()
+    assert "Use a code" in page and "Use authenticator app or code" not in page
+
+
+def test_recovery_codes_can_be_downloaded_or_copied_as_lines(owner: User, member: tuple[Client, str]) -> None:
+    TOTP.activate(owner, generate_totp_secret())
+    codes = RecoveryCodes.activate(owner).get_unused_codes()
+    page = member[0].get(reverse("mfa_view_recovery_codes")).content.decode()
+    shown = re.search(r'id="codes"[^>]*>(.*?)</ul>', page, re.S)
+    assert shown and re.sub(r"<[^>]*>", "", shown[1]).split("\n") == [*codes, ""]
+    assert 'data-copy-from="codes"' in page and reverse("mfa_download_recovery_codes") in page

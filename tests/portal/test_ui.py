@@ -227,6 +227,30 @@ def test_a_field_ties_its_help_and_its_error_to_the_input() -> None:
     assert 'id="id_name_helptext"' in html
 
 
+def test_a_widget_keeps_the_class_that_it_is_given() -> None:
+    found = render('{% widget form.name class="input-code" %}', form=SampleForm())
+    assert 'class="input input-code"' in found
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Change your e-mail address", 'Change your <span class="nowrap">e-mail</span> address'),
+        ("Wijzig je e-mailadres", 'Wijzig je <span class="nowrap">e-mailadres</span>'),
+        ("E-Mail-Adresse ändern", '<span class="nowrap">E-Mail</span>-Adresse ändern'),
+        ("Cambiar su dirección de correo", "Cambiar su dirección de correo"),
+        ("<b> e-mail", '&lt;b&gt; <span class="nowrap">e-mail</span>'),
+    ],
+)
+def test_no_line_ends_within_e_mail(text: str, shown: str) -> None:
+    assert render("{{ text|unbroken }}", text=text) == shown
+
+
+def test_markup_around_e_mail_stays() -> None:
+    shown = render('{% filter unbroken %}<a href="/e-mail/">e-mail</a>{% endfilter %}')
+    assert shown == '<a href="/e-mail/"><span class="nowrap">e-mail</span></a>'
+
+
 def test_every_kind_of_widget_has_its_markup() -> None:
     form = SampleForm()
     kinds = {name: fields.widget_kind(form[name]) for name in form.fields}

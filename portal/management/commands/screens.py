@@ -37,6 +37,13 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Where to, which, and whether of the portal that runs already."""
         parser.add_argument("folder", nargs="?", type=Path, help="default: screens in the data folder")
+        parser.add_argument(
+            "--only",
+            action="append",
+            default=[],
+            metavar="PATTERN",
+            help='pages of these names, for example "passkey*"',
+        )
         parser.add_argument("--chosen", action="store_true", help="only those that README and docs show")
         parser.add_argument(
             "--here", action="store_true", help="of the portal that runs on this data folder; fills in example data"
@@ -51,9 +58,10 @@ class Command(BaseCommand):
             with throw_away_portal() as environment:
                 again = [sys.executable, "manage.py", "screens", str(folder), "--here"]
                 again += ["--chosen"] if options["chosen"] else []
+                again += [f"--only={pattern}" for pattern in options["only"]]
                 done = subprocess.run(again, cwd=settings.BASE_DIR, env=environment, check=False)  # noqa: S603  # nosec
                 sys.exit(done.returncode)
         folder.mkdir(parents=True, exist_ok=True)
-        camera = Camera(folder, CHOSEN if options["chosen"] else None)
+        camera = Camera(folder, CHOSEN if options["chosen"] else None, options["only"])
         walk(camera, example_data.load())
         self.stdout.write(f"{len(camera.taken)} pictures in {folder}")

@@ -43,9 +43,9 @@ def widget(field: Any, **attributes: Any) -> SafeString:
     classes = {"input": "input", "textarea": "input textarea", "select": "input select", "file": "input"}.get(
         widget_kind(field), ""
     )
-    own = field.field.widget.attrs.get("class", "")
-    if classes or own:
-        given["class"] = f"{classes} {own}".strip()
+    own = " ".join(part for part in (classes, field.field.widget.attrs.get("class"), given.get("class")) if part)
+    if own:
+        given["class"] = own
     return field.as_widget(attrs=given)
 
 

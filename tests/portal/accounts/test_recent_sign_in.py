@@ -57,3 +57,41 @@ def test_another_sessions_sign_in_proves_nothing(guarded, client):
         clock.shift(601)
         sign_in(Client())
         assert guarded(client)[1].status_code == 302
+
+
+FACTOR_PAGES = ("mfa_activate_totp", "mfa_add_webauthn")
+
+
+@pytest.mark.parametrize("page", FACTOR_PAGES)
+def test_the_pages_of_the_second_factor_do_not_ask_again_right_after_a_sign_in(client, owner, company, page):
+    sign_in(client)
+    assert client.get(reverse(page)).status_code == 200
+
+
+@pytest.mark.parametrize("page", FACTOR_PAGES)
+def test_the_pages_of_the_second_factor_ask_again_after_ten_minutes(client, owner, company, page):
+    with time_machine.travel("2026-11-22T12:00:00Z", tick=False) as clock:
+        sign_in(client)
+        clock.shift(601)
+        sign_in(Client())  # another session's sign-in proves nothing
+        response = client.get(reverse(page))
+        assert response["Location"].startswith(reverse("account_reauthenticate"))
+        client.post(response["Location"], {"password": PASSWORD})
+        assert client.get(reverse(page)).status_code == 200
+
+
+def test_another_address_is_asked_for_without_the_password_right_after_a_sign_in(client, owner, company, mailoutbox):
+    sign_in(client)
+    mailoutbox.clear()
+    response = client.post(reverse("account_email"), {"email": "new@example.com", "action_add": ""})
+    assert not response["Location"].startswith(reverse("account_reauthenticate"))
+    assert [mail.to for mail in mailoutbox] == [["new@example.com"]]
+
+
+def test_another_address_asks_for_the_password_after_ten_minutes(client, owner, company, mailoutbox):
+    with time_machine.travel("2026-11-22T12:00:00Z", tick=False) as clock:
+        sign_in(client)
+        clock.shift(601)
+        mailoutbox.clear()
+        response = client.post(reverse("account_email"), {"email": "new@example.com", "action_add": ""})
+        assert response["Location"].startswith(reverse("account_reauthenticate")) and not mailoutbox
