@@ -19,6 +19,7 @@ from keys.models import McpServer
 from keys.oauth.models import Connection
 from keys.reviews.models import Review
 from keys.usage.models import Sighting, UsageDay, UsageHour
+from keys.usage.recounting import recount_day
 from keys.webhooks.models import Delivery, Endpoint, Event
 from portal.accounts.models import SignIn
 from portal.audit.actors import Actor
@@ -68,6 +69,8 @@ class History:
                 columns,
                 self._usage(usage - usage // 2, [hour - timedelta(hours=back) for back in range(48)]),
             )
+            for back in range(DAYS):
+                recount_day(day - timedelta(days=back))
             copy(
                 Sighting,
                 ("key_id", "company_id", "address", "client", "tool", "code", "first_at", "last_at", "count"),

@@ -10,8 +10,9 @@ import pytest
 import time_machine
 from django.urls import reverse
 
-from keys.usage import selectors, services
-from keys.usage.models import UsageDay
+from keys.usage import rankings, selectors, services
+from keys.usage.models import CompanyDay, KeyRanking, UsageDay
+from keys.usage.windows import window
 from keys.verdicts import MEANINGS, Code
 from tests.factories import make_key, make_server
 
@@ -68,7 +69,7 @@ def test_it_adds_up_what_was_let_through_and_what_was_refused(owner_client, comp
         ("get_companies", 7, 0), ("get_users", 2, 2), ("", 1, 1)
     ]  # fmt: skip
     assert [(row.value, row.total) for row in shown.clients] == [("gemini-cli", 9), ("", 1)]
-    assert [(row.key, row.total) for row in shown.keys] == [(key, 10)]
+    assert [(row.key, row.total) for row in shown.ranking.rows] == [(key, 10)]
 
 
 def test_each_refusal_is_shown_with_its_sentence(owner_client, company, key):
@@ -148,7 +149,7 @@ def test_the_most_used_keys_come_first_and_only_ten_of_them(owner_client, compan
     keys = [make_key(company, server, owner)[0] for _ in range(12)]
     for number, key in enumerate(keys, 1):
         use(key, number)
-    rows = page(owner_client, company).context["usage"].keys
+    rows = page(owner_client, company).context["usage"].ranking.rows
     assert [row.total for row in rows] == list(range(12, 2, -1))
     assert rows[0].key == keys[-1]
 
@@ -157,7 +158,7 @@ def test_the_page_asks_five_questions_about_usage_however_much_there_is(company,
     for number in range(3):
         key, _token = make_key(company, make_server(), owner)
         use(key, number + 1, tool=f"tool{number}", client=f"client{number}")
-    found = selectors.window(company, 30, selectors.ZoneInfo("UTC"))
+    found = window(company, 30, company.zone)
     with django_assert_num_queries(5):
         assert selectors.usage(found).total == 6
 
@@ -209,6 +210,7 @@ def test_the_keys_page_shows_its_last_days_refusals_and_where_it_was_seen(owner_
 def test_counts_of_another_companys_key_with_the_same_id_stay_out(owner_client, company, key, other_company):
     use(key, 2)
     UsageDay.objects.update(company_id=other_company.pk)
+    CompanyDay.objects.update(company_id=other_company.pk)
     assert page(owner_client, company).context["usage"].total == 0
     assert owner_client.get(reverse("keys:detail", args=[company.slug, key.pk])).context["use"].total == 0
 
