@@ -25,6 +25,7 @@ from keys.usage.models import (
     UsageHour,
 )
 from keys.usage.tasks import purge_usage, recount_usage
+from tests.races import at_once
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 5, 20, 15, 40, tzinfo=UTC)
@@ -138,6 +139,30 @@ def test_what_the_old_release_writes_after_the_migration_is_put_right():
     assert CompanyHour.objects.get().count == 1
     assert recount_usage() == 1
     assert_they_agree()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_batches_and_recounts_at_once_lose_nothing_and_count_nothing_twice():
+    """On PostgreSQL they run beside each other: two that write the same rows in another order, and two that recount."""
+    now = datetime.now(UTC)
+    hour = int(now.timestamp()) // 3600 * 3600
+    rows = [(hour, f"server{number % 2}", "company", f"key{number}", "VALID", "tool", "", 1) for number in range(40)]
+
+    def write_all(name, given):
+        for number in range(5):
+            write(f"{name} {number}", given)
+
+    def recount():
+        for _ in range(5):
+            recounting.recount_day(now)
+
+    results = at_once(
+        lambda: write_all("one", rows), lambda: write_all("other", rows[::-1]), recount,
+        lambda: write_all("third", rows[::3]), recount,
+    )  # fmt: skip
+    assert results == [None] * 5, results
+    assert_they_agree()
+    assert OutcomeHour.objects.get().count == 5 * (40 + 40 + 14)
 
 
 @pytest.mark.django_db(transaction=True)
