@@ -31,6 +31,7 @@ from portal.jobs.models import DeadLetter
 from portal.management.copying import copy
 
 DAYS: Final = 90
+TOOLS: Final = ("get_companies", "get_users", "get_orders", "get_products", "create_order")
 CLIENTS: Final = ("Gemini CLI", "Claude Code", "Cursor", "Codex", "VS Code", "Goose")
 ACTIONS: Final = ("key:created", "key:updated", "key:rotated", "key:overlap_ended", "key:revoked")
 
@@ -98,7 +99,7 @@ class History:
                 code = "VALID" if (number + turn) % 10 else "INSUFFICIENT_SCOPE"
                 yield (
                     periods[turn % len(periods)], self.filled.server.pk, self.filled.tenants[tenant], key_id, code,
-                    f"get_companies{turn // len(periods) or ''}", CLIENTS[number % len(CLIENTS)],
+                    f"{TOOLS[number % len(TOOLS)]}{turn // len(periods) or ''}", CLIENTS[number % len(CLIENTS)],
                     self.random.randrange(1, 500),
                 )  # fmt: skip
             turn += 1
