@@ -183,8 +183,8 @@ def company_paths(company: Any) -> list[str]:
     more += [f"{base}/keys/?state={state}" for state in ("active", "revoked", "expired", "rotating")]
     more += [f"{base}/keys/?page={page}" for page in (2, 20, 400)]
     more += [f"{base}/keys/?needs={slug}" for slug in ("unused", "never-used", "expiring", "no-expiry", "refused")]
-    more += [f"{base}/audit/?action=key:revoked", f"{base}/audit/?q=Key", f"{base}/usage/?key={key.pk}", f"{base}/connections/?q=Gem"]  # fmt: skip
-    more += [f"{base}/usage/?days={days}" for days in (1, 7, 30, 90)]
+    more += [f"{base}/audit/?action=key:revoked", f"{base}/audit/?q=Key", f"{base}/connections/?q=Gem"]
+    more += [f"{base}/usage/?{query}" for query in ("days=1", "days=7", "days=30", "days=90", f"key={key.pk}")]
     return [*routes("c/<slug:slug>/", values), *routes("account/", values), *more]
 
 

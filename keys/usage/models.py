@@ -66,9 +66,7 @@ class UsageDay(UsageCount):
         indexes = [
             models.Index(fields=["key_id", "period"], name="usage_day_key"),
             models.Index(fields=["company_id", "period"], name="usage_day_company"),
-            models.Index(
-                fields=["period", "company_id"], condition=~models.Q(code="VALID"), name="usage_day_refused"
-            ),
+            models.Index(fields=["period", "company_id"], condition=~models.Q(code="VALID"), name="usage_day_refused"),
         ]
 
 

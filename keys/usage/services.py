@@ -56,7 +56,11 @@ def write_batch(batch_id: str, batch: dict[str, Any]) -> bool:
     _add(UsageDay, _KEY_COLUMNS, _summed(hours, _by_day))
     _add(CompanyHour, _COMPANY_COLUMNS, company_hours)
     _add(CompanyDay, _COMPANY_COLUMNS, _summed(company_hours, _by_day))
-    _add(OutcomeHour, _OUTCOME_COLUMNS, _summed(company_hours, lambda hour, _server, company, code, *_: (hour, company, code)))
+    _add(
+        OutcomeHour,
+        _OUTCOME_COLUMNS,
+        _summed(company_hours, lambda hour, _server, company, code, *_: (hour, company, code)),
+    )
     _see(sorted(batch["sightings"]))
     return True
 

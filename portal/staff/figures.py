@@ -59,7 +59,9 @@ def _verdicts(now: datetime, old: Any) -> Any:
     wanted = [hour for hour in hours[:-2] if hour.isoformat() not in kept] + hours[-2:]
     found = {hour.isoformat(): kept.get(hour.isoformat(), {}) for hour in hours}
     found |= {hour.isoformat(): {} for hour in wanted}
-    rows = OutcomeHour.objects.filter(period__in=wanted).order_by().values("period", "code").annotate(total=Sum("count"))
+    rows = (
+        OutcomeHour.objects.filter(period__in=wanted).order_by().values("period", "code").annotate(total=Sum("count"))
+    )
     for row in rows:
         found[row["period"].astimezone(UTC).isoformat()][row["code"]] = row["total"]
     return {"hours": found, "whole_at": now.isoformat() if whole else old["whole_at"]}

@@ -186,7 +186,9 @@ def test_one_key_and_the_only_key_of_a_company_show_the_same(owner_client, compa
     use(key, 4, tool="get_users", client="Cursor")
     use(key, 2, code="EXPIRED", at=NOW - timedelta(hours=20))
     for days in ("1", "7", "30", "90"):
-        of_all, of_one = (page(owner_client, company, days=days, **more).context["usage"] for more in ({}, {"key": key.pk}))
+        of_all, of_one = (
+            page(owner_client, company, days=days, **more).context["usage"] for more in ({}, {"key": key.pk})
+        )
         assert (of_all.points, of_all.outcomes) == (of_one.points, of_one.outcomes)
         assert (of_all.tools, of_all.clients) == (of_one.tools, of_one.clients)
         assert of_one.ranking is None
@@ -246,9 +248,7 @@ def test_the_worker_is_asked_once_a_minute_and_again_when_its_count_is_old(
         assert asked[3:] == expected
 
 
-def test_the_page_comes_without_a_queue(
-    owner_client, company, many, monkeypatch, django_capture_on_commit_callbacks
-):
+def test_the_page_comes_without_a_queue(owner_client, company, many, monkeypatch, django_capture_on_commit_callbacks):
     def fail(*_arguments):
         raise ConnectionError
 
