@@ -9,7 +9,7 @@ from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
 
-class Count(models.Model):
+class Counted(models.Model):
     """How often a verdict was given in a period. Ids without foreign keys: counts outlive what they count."""
 
     period = models.DateTimeField(help_text="Beginning of the hour or day, UTC.")
@@ -27,7 +27,7 @@ class Count(models.Model):
         return f"{self.period:%Y-%m-%d %H:%M} {self.company_id} {self.code} {self.count}"
 
 
-class UsageCount(Count):
+class UsageCount(Counted):
     """The same of one key."""
 
     key_id = models.CharField(max_length=12, blank=True)
@@ -66,11 +66,16 @@ class UsageDay(UsageCount):
         indexes = [
             models.Index(fields=["key_id", "period"], name="usage_day_key"),
             models.Index(fields=["company_id", "period"], name="usage_day_company"),
-            models.Index(fields=["period", "company_id"], condition=~models.Q(code="VALID"), name="usage_day_refused"),
+            # With the key and its count in it, no row has to be looked up.
+            models.Index(
+                fields=["period", "company_id", "key_id", "count"],
+                condition=~models.Q(code="VALID"),
+                name="usage_day_refused",
+            ),
         ]
 
 
-class CompanyHour(Count):
+class CompanyHour(Counted):
     """Counts of one hour of all keys of a company: as many rows as it has tools and clients, however many keys.
 
     Always the sum of UsageHour: written in the same transaction (keys/usage/services.py). Of no company: unknown keys.
@@ -81,7 +86,7 @@ class CompanyHour(Count):
         indexes = [models.Index(fields=["company_id", "period"], name="company_hour_company")]
 
 
-class CompanyDay(Count):
+class CompanyDay(Counted):
     """Counts of one day of all keys of a company: always the sum of UsageDay."""
 
     class Meta:

@@ -14,7 +14,9 @@ class Migration(migrations.Migration):
         AddIndexOnline(
             "usageday",
             models.Index(
-                fields=["period", "company_id"], condition=~models.Q(("code", "VALID")), name="usage_day_refused"
+                fields=["period", "company_id", "key_id", "count"],
+                condition=~models.Q(("code", "VALID")),
+                name="usage_day_refused",
             ),
         ),
     ]
