@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
 from keys.models import Key
-from keys.usage.models import REFUSED, UsageDay
+from keys.usage.models import RefusalDay
 from portal.companies.models import Company
 
 SOON: Final = timedelta(days=14)
@@ -131,7 +131,7 @@ def _conditions(now: datetime) -> dict[str, Q]:
 def _refused_often(company: Company, now: datetime) -> QuerySet[Any]:
     today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     days = [today - timedelta(days=back) for back in range(REFUSED_DAYS)]
-    rows: Any = UsageDay.objects.filter(REFUSED, company_id=company.pk, period__in=days)  # by usage_day_refused
-    rows = rows.exclude(key_id="").values("key_id").annotate(refused=Coalesce(Sum("count"), 0))
+    rows: Any = RefusalDay.objects.filter(period__in=days, company_id=company.pk)
+    rows = rows.values("key_id").annotate(refused=Coalesce(Sum("count"), 0))
     found: QuerySet[Any] = rows.filter(refused__gte=REFUSED_OFTEN).values("key_id")
     return found

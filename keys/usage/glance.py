@@ -55,7 +55,7 @@ def glance(company: Company, zone: ZoneInfo, *, now: datetime | None = None) -> 
     """The glance of `company`, days as in its time zone: two queries."""
     now = now or timezone.now()
     today, yesterday = _two_days(company, zone, now)
-    points, outcomes = course(window(company, DAYS, zone, now=now), now=now)
+    points, outcomes = course(window(company, DAYS, zone, now=now))
     refusals = sorted((row for row in outcomes if row.value != Code.VALID), key=lambda row: -row.total)
     return Glance(today, yesterday, points, refusals[:REFUSALS])
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from django.db import models
-from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
 
@@ -42,10 +39,6 @@ class UsageCount(Counted):
 _FIELDS = ["period", "server_id", "company_id", "key_id", "code", "tool", "client"]
 _COMPANY_FIELDS = ["period", "server_id", "company_id", "code", "tool", "client"]
 
-# What `usage_day_refused` holds, word for word: SQLite follows an index with a condition only for the same words, and
-# not for a value that is handed over beside the statement, as the ORM does.
-REFUSED: Final = RawSQL("NOT (code = 'VALID')", (), output_field=models.BooleanField())
-
 
 class UsageHour(UsageCount):
     """Counts of one hour."""
@@ -66,13 +59,25 @@ class UsageDay(UsageCount):
         indexes = [
             models.Index(fields=["key_id", "period"], name="usage_day_key"),
             models.Index(fields=["company_id", "period"], name="usage_day_company"),
-            # With the key and its count in it, no row has to be looked up.
-            models.Index(
-                fields=["period", "company_id", "key_id", "count"],
-                condition=~models.Q(code="VALID"),
-                name="usage_day_refused",
-            ),
         ]
+
+
+class RefusalDay(models.Model):
+    """How often a key was refused on a day, for whatever reason: always the sum of UsageDay without VALID.
+
+    What was let through is most, and an index of the rest alone is one that SQLite does not choose.
+    """
+
+    period = models.DateTimeField()
+    company_id = models.CharField(max_length=12)
+    key_id = models.CharField(max_length=12)
+    count = models.PositiveBigIntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["period", "company_id", "key_id"], name="refusal_day_once")]
+
+    def __str__(self) -> str:
+        return f"{self.period:%Y-%m-%d} {self.key_id} {self.count}"
 
 
 class CompanyHour(Counted):

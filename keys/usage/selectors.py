@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from django.db.models import Q, Sum
@@ -98,27 +99,24 @@ class KeyUse:
 
 def usage(found: Window, *, now: datetime | None = None) -> Usage:
     """Everything that the page shows of a window: five queries, six in a time zone."""
-    points, outcomes = course(found, now=now)
+    points, outcomes = course(found)
     tools, clients = _tools_and_clients(found)
     ranking = None if found.key_id else key_ranking(found, now=now)
     return Usage(found, points, outcomes, tools, clients, ranking)
 
 
-def course(found: Window, *, now: datetime | None = None) -> tuple[list[Point], list[Row]]:
+def course(found: Window) -> tuple[list[Point], list[Row]]:
     """The points of the chart of a window, and how often each outcome occurred in it: one query."""
-    now = now or timezone.now()
+    labels, starts = _places(found)
+    good, refused = [0] * len(labels), [0] * len(labels)
     by_code: dict[str, int] = {}
-    places = _places(found, now)
-    good, refused = dict.fromkeys(places, 0), dict.fromkeys(places, 0)
-    place = _placing(found)
-    for row in found.outcomes.values("period", "code").annotate(total=Sum("count")):
-        by_code[row["code"]] = by_code.get(row["code"], 0) + row["total"]
-        side = good if row["code"] == Code.VALID else refused
-        spot = place(row["period"])
-        if spot in side:  # an MCP server's clock may run ahead of ours
-            side[spot] += row["total"]
-    points = [Point(label, good[spot], refused[spot]) for spot, label in places.items()]
-    return points, _outcomes(by_code)
+    for period, code, total in found.outcomes.order_by().values_list("period", "code").annotate(total=Sum("count")):
+        by_code[code] = by_code.get(code, 0) + total
+        place = bisect_right(starts, period) - 1
+        if 0 <= place < len(labels):  # an MCP server's clock may run ahead of ours
+            side = good if code == Code.VALID else refused
+            side[place] += total
+    return [Point(*each) for each in zip(labels, good, refused, strict=True)], _outcomes(by_code)
 
 
 def daily_uses(keys: Iterable[Key], *, now: datetime | None = None) -> dict[str, list[int]]:
@@ -171,21 +169,18 @@ def table(found: Window) -> Iterator[tuple[str, ...]]:
         )
 
 
-def _places(found: Window, now: datetime) -> dict[datetime | date, str]:
-    """The hours or days of the chart, each with its words."""
+def _places(found: Window) -> tuple[list[str], list[datetime]]:
+    """The hours or days of the chart in words, and when each begins (UTC); one moment more: when the last one ends.
+
+    An hour that two days share (a zone of half hours) goes to the earlier one: it begins before the later.
+    """
     if found.by_hour:
-        hours = [found.start + timedelta(hours=number) for number in range(24)]
-        return {hour: f"{hour.astimezone(found.zone):%H:%M}" for hour in hours}
+        hours = [found.start + timedelta(hours=number) for number in range(25)]
+        return [f"{hour.astimezone(found.zone):%H:%M}" for hour in hours[:-1]], hours
     first = found.start.astimezone(found.zone).date()
-    days = [first + timedelta(days=number) for number in range(found.days)]
-    return {day: short_day(day) for day in days}
-
-
-def _placing(found: Window) -> Callable[[datetime], datetime | date]:
-    """How a count finds its place. An hour that two days share (a zone of half hours) goes to the earlier one."""
-    if found.by_hour:
-        return lambda period: period
-    return lambda period: period.astimezone(found.zone).date()
+    days = [first + timedelta(days=number) for number in range(found.days + 1)]
+    starts = [datetime(day.year, day.month, day.day, tzinfo=found.zone).astimezone(UTC) for day in days]
+    return [short_day(day) for day in days[:-1]], starts
 
 
 def _outcomes(by_code: dict[str, int]) -> list[Row]:

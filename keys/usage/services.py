@@ -18,6 +18,7 @@ from keys.usage.models import (
     CompanyHour,
     KeyRanking,
     OutcomeHour,
+    RefusalDay,
     Sighting,
     UsageBatch,
     UsageDay,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 _KEY_COLUMNS = ("period", "server_id", "company_id", "key_id", "code", "tool", "client")
 _COMPANY_COLUMNS = ("period", "server_id", "company_id", "code", "tool", "client")
 _OUTCOME_COLUMNS = ("period", "company_id", "code")
+_REFUSAL_COLUMNS = ("period", "company_id", "key_id")
 _RANKINGS_KEPT = timedelta(days=2)
 _USED = ("VALID",)
 Counts = dict[tuple[Any, ...], int]  # (moment, what is counted…) → how often
@@ -53,7 +55,10 @@ def write_batch(batch_id: str, batch: dict[str, Any]) -> bool:
     # Rows are locked in one order everywhere, so that two batches cannot wait for each other. Those of companies, which
     # more batches share, come late, and before any row that more than usage writes to: a recount may hold them a while.
     _add(UsageHour, _KEY_COLUMNS, hours)
-    _add(UsageDay, _KEY_COLUMNS, _summed(hours, _by_day))
+    days = _summed(hours, _by_day)
+    refused = {entry: count for entry, count in days.items() if entry[3] and entry[4] not in _USED}
+    _add(UsageDay, _KEY_COLUMNS, days)
+    _add(RefusalDay, _REFUSAL_COLUMNS, _summed(refused, lambda day, _server, company, key, *_: (day, company, key)))
     _add(CompanyHour, _COMPANY_COLUMNS, company_hours)
     _add(CompanyDay, _COMPANY_COLUMNS, _summed(company_hours, _by_day))
     _add(
@@ -141,6 +146,7 @@ def purge(now: datetime | None = None) -> int:
         OutcomeHour.objects.filter(period__lt=hours),
         UsageDay.objects.filter(period__lt=days),
         CompanyDay.objects.filter(period__lt=days),
+        RefusalDay.objects.filter(period__lt=days),
         Sighting.objects.filter(last_at__lt=days),
         UsageBatch.objects.filter(at__lt=now - timedelta(days=2)),
         KeyRanking.objects.filter(asked_at__lt=now - _RANKINGS_KEPT),

@@ -11,7 +11,7 @@ from django.db.models import Count, F, Q, Sum
 from django.utils import timezone
 
 from keys.models import Key
-from keys.usage.models import REFUSED, OutcomeHour, Sighting, UsageDay
+from keys.usage.models import OutcomeHour, RefusalDay, Sighting, UsageDay
 from portal.staff.models import Figure
 
 HOURS: Final = 24
@@ -69,9 +69,8 @@ def _verdicts(now: datetime, old: Any) -> Any:
 
 def _refused(now: datetime, old: Any) -> Any:
     """The keys that were refused most today (UTC): [[key id, company id, refusals], …]."""
-    rows = UsageDay.objects.filter(REFUSED, period=_day(now)).exclude(key_id="").order_by()
-    top = rows.values("key_id", "company_id").annotate(total=Sum("count")).order_by("-total", "key_id")[:TOP]
-    return [[row["key_id"], row["company_id"], row["total"]] for row in top]
+    top = RefusalDay.objects.filter(period=_day(now)).order_by("-count", "key_id")[:TOP]
+    return [[row.key_id, row.company_id, row.count] for row in top]
 
 
 def _risks(now: datetime, old: Any) -> Any:

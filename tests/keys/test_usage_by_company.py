@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from keys.usage import recounting, services
 from keys.usage.models import (
-    REFUSED,
     CompanyDay,
     CompanyHour,
     KeyRanking,
     OutcomeHour,
+    RefusalDay,
     UsageBatch,
     UsageDay,
     UsageHour,
@@ -30,6 +30,8 @@ from tests.races import at_once
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 5, 20, 15, 40, tzinfo=UTC)
 COLUMNS = ("period", "server_id", "company_id", "code", "tool", "client")
+KEYS = ("period", "company_id", "key_id")
+DERIVED = (CompanyHour, CompanyDay, OutcomeHour, RefusalDay)
 
 hours = st.integers(0, 60).map(lambda back: int(NOW.timestamp()) // 3600 * 3600 - back * 3600)
 counts = st.tuples(
@@ -45,8 +47,8 @@ def write(name: str, rows) -> bool:
     return services.write_batch(name, {"counts": [list(row) for row in rows], "sightings": []})
 
 
-def sums(table, *columns: str) -> dict:
-    rows = table.objects.order_by().values_list(*columns).annotate(Sum("count"))
+def sums(of, *columns: str) -> dict:
+    rows = getattr(of, "objects", of).order_by().values_list(*columns).annotate(Sum("count"))
     return {row[:-1]: row[-1] for row in rows}
 
 
@@ -54,11 +56,13 @@ def assert_they_agree() -> None:
     assert sums(CompanyHour, *COLUMNS) == sums(UsageHour, *COLUMNS)
     assert sums(CompanyDay, *COLUMNS) == sums(UsageDay, *COLUMNS)
     assert sums(OutcomeHour, "period", "company_id", "code") == sums(UsageHour, "period", "company_id", "code")
+    refused = UsageDay.objects.exclude(code="VALID").exclude(key_id="")
+    assert sums(RefusalDay, *KEYS) == sums(refused, *KEYS)
 
 
 def as_the_old_code_writes(name: str, rows) -> None:
     """Counts by key alone, and nothing said about it."""
-    kept = {table: list(table.objects.values()) for table in (CompanyHour, CompanyDay, OutcomeHour)}
+    kept = {table: list(table.objects.values()) for table in DERIVED}
     write(name, rows)
     for table, before in kept.items():
         table.objects.all().delete()
@@ -192,10 +196,3 @@ def test_what_is_too_old_is_forgotten_of_companies_too(settings):
     assert (CompanyHour.objects.count(), OutcomeHour.objects.count(), CompanyDay.objects.count()) == (1, 1, 2)
     assert not KeyRanking.objects.exists()
     assert_they_agree()
-
-
-def test_refusals_are_those_of_the_index():
-    write("batch", ROWS)
-    found = UsageDay.objects.filter(REFUSED)
-    assert set(found.values_list("code", flat=True)) == {"EXPIRED"}
-    assert found.count() == UsageDay.objects.exclude(code="VALID").count()

@@ -15,7 +15,7 @@ from django.utils import timezone
 from keys import feed, polls
 from keys.models import Key
 from keys.services import rotate_key
-from keys.usage.models import OutcomeHour, Sighting, UsageDay, UsageHour
+from keys.usage.models import OutcomeHour, RefusalDay, Sighting, UsageDay, UsageHour
 from keys.usage.services import write_batch
 from keys.webhooks.endpoints import create_endpoint
 from keys.webhooks.models import Endpoint
@@ -73,9 +73,8 @@ def test_only_hours_that_can_change_are_counted_again(key):
 
 def test_the_keys_refused_most_are_named(staff_client, key, company, server, owner):
     other = factories.make_key(company, server, owner, name="Noisy")[0]
-    use(UsageDay, TODAY, key, "EXPIRED", 3)
-    use(UsageDay, TODAY, other, "REVOKED", 9)
-    use(UsageDay, TODAY, other, "VALID", 9)
+    for refused, number in ((key, 3), (other, 9)):
+        RefusalDay.objects.create(period=TODAY, company_id=company.pk, key_id=refused.pk, count=number)
     count()
     assert [(row.name, number) for row, number in dashboards.most_refused()] == [("Noisy", 9), (key.name, 3)]
 

@@ -1,4 +1,4 @@
-"""Counts by company, whatever its keys, and which batches were written without them."""
+"""Counts by company, whatever its keys; refusals by key and day; which batches were written without either."""
 
 from django.db import migrations, models
 
@@ -46,6 +46,21 @@ class Migration(migrations.Migration):
                 "indexes": [models.Index(fields=["company_id", "period"], name="outcome_hour_company")],
                 "constraints": [
                     models.UniqueConstraint(fields=("period", "company_id", "code"), name="outcome_hour_once")
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="RefusalDay",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("period", models.DateTimeField()),
+                ("company_id", models.CharField(max_length=12)),
+                ("key_id", models.CharField(max_length=12)),
+                ("count", models.PositiveBigIntegerField()),
+            ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("period", "company_id", "key_id"), name="refusal_day_once")
                 ],
             },
         ),

@@ -1,4 +1,4 @@
-"""Counts by company are made from those by key: a day in each transaction, so that nothing waits for long.
+"""Counts by company and refusals are made from counts by key: a day in each transaction, so that nothing waits for long.
 
 Broken off, it is run again from the beginning, and makes the same. Workers of the release before may go on writing
 counts by key: their batches are known afterwards (`by_company`), and `usage.recount` puts right what they left out.
@@ -11,10 +11,12 @@ from django.db.models import Max, Min
 
 COLUMNS = "period, server_id, company_id, code, tool, client"
 OUTCOMES = "period, company_id, code"
-SUMS = (
-    ("usage_companyhour", COLUMNS, "usage_usagehour"),
-    ("usage_companyday", COLUMNS, "usage_usageday"),
-    ("usage_outcomehour", OUTCOMES, "usage_companyhour"),
+REFUSALS = "period, company_id, key_id"
+SUMS = (  # table, columns, what it is the sum of, which of that
+    ("usage_refusalday", REFUSALS, "usage_usageday", "AND code <> 'VALID' AND key_id <> ''"),
+    ("usage_companyhour", COLUMNS, "usage_usagehour", ""),
+    ("usage_companyday", COLUMNS, "usage_usageday", ""),
+    ("usage_outcomehour", OUTCOMES, "usage_companyhour", ""),
 )
 
 
@@ -28,11 +30,11 @@ def fill(apps, schema_editor):
             if connection.vendor == "postgresql":
                 # Workers of this release, if they run already, wait for the sums of one day. Older ones do not.
                 cursor.execute(f"LOCK TABLE {', '.join(table for table, *_ in SUMS)} IN SHARE ROW EXCLUSIVE MODE")
-            for table, columns, source in SUMS:
+            for table, columns, source, which in SUMS:
                 cursor.execute(f"DELETE FROM {table} WHERE period >= %s AND period < %s", span)
                 cursor.execute(
                     f"INSERT INTO {table} ({columns}, count) SELECT {columns}, SUM(count) FROM {source} "
-                    f"WHERE period >= %s AND period < %s GROUP BY {columns}",
+                    f"WHERE period >= %s AND period < %s {which} GROUP BY {columns}",
                     span,
                 )
 

@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("usage", "0004_refusals_of_a_day")]
+    dependencies = [("usage", "0003_fill_counts_by_company")]
 
     operations = [
         migrations.CreateModel(
