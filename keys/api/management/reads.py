@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from django.db.models import Sum
 from django.http import HttpResponse
@@ -131,7 +132,7 @@ class UsageView(ManagementView):
         key = query.get("key")
         hours, days_table = (UsageHour, UsageDay) if key or group == "key" else (CompanyHour, CompanyDay)
         table = hours if by == "hour" else days_table
-        rows = table._default_manager.filter(company_id=caller_of(request).company.pk, period__gte=since)
+        rows: Any = table._default_manager.filter(company_id=caller_of(request).company.pk, period__gte=since)
         if key:
             if "\x00" in key:
                 raise ValidationError({"key": "Send a key's id."})
