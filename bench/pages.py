@@ -92,11 +92,24 @@ def people() -> dict[str, tuple[str, list[str]]]:
     top = Key.objects.order_by().values("company").annotate(number=Count("pk")).order_by("-number")[:1]
     big = Company.objects.get(pk=top[0]["company"])
     usual = Company.objects.exclude(pk=big.pk).filter(keys__last_used_at__isnull=False).order_by("-created_at")[0]
+    rank(big)
     found: dict[str, tuple[str, list[str]]] = {"staff": (staff(), staff_paths(big))}
     for name, company in (("big", big), ("usual", usual)):
         owner = Membership.objects.filter(company=company, role="owner").select_related("user")[0].user
         found[name] = (owner.email, company_paths(company))
     return found
+
+
+def rank(company: Any) -> None:
+    """Count its most used keys as the worker does once somebody has looked, and say how long that took."""
+    from keys.usage import rankings
+    from keys.usage.windows import SPANS, window
+
+    for days in SPANS:
+        began = time.perf_counter()
+        rankings.ask(window(company, days, company.zone))
+        if rankings.rank(company.pk, days):
+            print(f"the worker counts the most used keys of {days} days in {time.perf_counter() - began:.1f} s")
 
 
 def staff() -> str:
@@ -170,8 +183,8 @@ def company_paths(company: Any) -> list[str]:
     more += [f"{base}/keys/?state={state}" for state in ("active", "revoked", "expired", "rotating")]
     more += [f"{base}/keys/?page={page}" for page in (2, 20, 400)]
     more += [f"{base}/keys/?needs={slug}" for slug in ("unused", "never-used", "expiring", "no-expiry", "refused")]
-    more += [f"{base}/audit/?action=key:revoked", f"{base}/audit/?q=Key", f"{base}/usage/?days=30",
-             f"{base}/usage/?key={key.pk}", f"{base}/connections/?q=Gem"]  # fmt: skip
+    more += [f"{base}/audit/?action=key:revoked", f"{base}/audit/?q=Key", f"{base}/connections/?q=Gem"]
+    more += [f"{base}/usage/?{query}" for query in ("days=1", "days=7", "days=30", "days=90", f"key={key.pk}")]
     return [*routes("c/<slug:slug>/", values), *routes("account/", values), *more]
 
 

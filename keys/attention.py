@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from django.db.models import Count, Q, QuerySet, Sum
@@ -14,8 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
 from keys.models import Key
-from keys.usage.models import UsageDay
-from keys.verdicts import Code
+from keys.usage.models import RefusalDay
 from portal.companies.models import Company
 
 SOON: Final = timedelta(days=14)
@@ -130,8 +129,9 @@ def _conditions(now: datetime) -> dict[str, Q]:
 
 
 def _refused_often(company: Company, now: datetime) -> QuerySet[Any]:
-    since = (now - timedelta(days=REFUSED_DAYS - 1)).replace(hour=0, minute=0, second=0, microsecond=0)
-    rows: Any = UsageDay.objects.filter(company_id=company.pk, period__gte=since).exclude(code=Code.VALID.value)
-    rows = rows.exclude(key_id="").values("key_id").annotate(refused=Coalesce(Sum("count"), 0))
+    today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    days = [today - timedelta(days=back) for back in range(REFUSED_DAYS)]
+    rows: Any = RefusalDay.objects.filter(period__in=days, company_id=company.pk)
+    rows = rows.values("key_id").annotate(refused=Coalesce(Sum("count"), 0))
     found: QuerySet[Any] = rows.filter(refused__gte=REFUSED_OFTEN).values("key_id")
     return found

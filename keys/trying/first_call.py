@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 
 from keys.models import Key, McpServer
 from keys.trying.calls import CLIENT
-from keys.usage.models import Sighting, UsageDay
+from keys.usage.models import CompanyDay, Sighting, UsageDay
 from keys.verdicts import MEANINGS, Code
 from portal.companies.models import Company
 
@@ -49,7 +49,7 @@ def company_call(company: Company) -> FirstCall:
     """The latest call with any key of `company`."""
     return _call(
         Sighting.objects.filter(company_id=company.pk),
-        UsageDay.objects.filter(company_id=company.pk),
+        CompanyDay.objects.filter(company_id=company.pk),
         company.keys.exclude(last_used_at=None).exists(),
     )
 

@@ -10,8 +10,10 @@ from zoneinfo import ZoneInfo
 from django.db.models import Sum
 from django.utils import timezone
 
-from keys.usage.models import UsageHour
-from keys.usage.selectors import Point, Row, course, window
+from keys.usage.models import OutcomeHour
+from keys.usage.rows import Row
+from keys.usage.selectors import Point, course
+from keys.usage.windows import window
 from keys.verdicts import Code
 from portal.companies.models import Company
 
@@ -53,7 +55,7 @@ def glance(company: Company, zone: ZoneInfo, *, now: datetime | None = None) -> 
     """The glance of `company`, days as in its time zone: two queries."""
     now = now or timezone.now()
     today, yesterday = _two_days(company, zone, now)
-    points, outcomes = course(window(company, DAYS, zone, now=now), now=now)
+    points, outcomes = course(window(company, DAYS, zone, now=now))
     refusals = sorted((row for row in outcomes if row.value != Code.VALID), key=lambda row: -row.total)
     return Glance(today, yesterday, points, refusals[:REFUSALS])
 
@@ -66,7 +68,7 @@ def _two_days(company: Company, zone: ZoneInfo, now: datetime) -> tuple[int, int
     same_time = now - (midnight - before)
     hour = same_time.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     passed = (same_time - hour) / timedelta(hours=1)
-    rows = UsageHour.objects.filter(company_id=company.pk, period__gte=before, code=Code.VALID.value)
+    rows = OutcomeHour.objects.filter(company_id=company.pk, period__gte=before, code=Code.VALID.value)
     today = yesterday = 0.0
     for row in rows.values("period").annotate(total=Sum("count")):
         if row["period"] >= midnight:

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
-from zoneinfo import ZoneInfo
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
 
-from django.conf import settings
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import Q, Sum
 from django.utils import timezone
 
 from keys.models import Key, McpServer
-from keys.usage.models import Sighting, UsageDay, UsageHour
+from keys.usage.models import Sighting, UsageDay
+from keys.usage.rankings import Ranking, key_ranking
+from keys.usage.rows import GOOD_SUM, Row, Tally
+from keys.usage.windows import Window
 from keys.verdicts import MEANINGS, Code
-from portal.companies.models import Company
 from portal.ui.times import short_day
 
 if TYPE_CHECKING:
     from keys.oauth.models import Connection
 
-SPANS: Final = (1, 7, 30, 90)  # days that the page offers; the first is shown by hours
-USUAL_SPAN: Final = 30
 ROWS: Final = 10
 SPARK_DAYS: Final = 14
 _GOOD = Q(code=Code.VALID.value)
@@ -38,41 +37,6 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One line of a table: a tool, client, key or outcome. `value` is its id or name, '' for "none given"."""
-
-    value: str
-    total: int
-    refused: int = 0
-    key: Key | None = None
-    message: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """The counts from `start` on, in hours or days of `zone`; `key_id` narrows them to one key."""
-
-    company: Company
-    days: int
-    start: datetime
-    zone: ZoneInfo
-    exact: bool  # counted by the hour, so that days are those of the company's time zone
-    key_id: str = ""
-
-    @property
-    def by_hour(self) -> bool:
-        """Whether a point of the chart is an hour."""
-        return self.days == SPANS[0]
-
-    @property
-    def rows(self) -> QuerySet[Any]:
-        """The counts, hour by hour or day by day."""
-        table = UsageHour if self.exact else UsageDay
-        found: QuerySet[Any] = table._default_manager.filter(company_id=self.company.pk, period__gte=self.start)
-        return found.filter(key_id=self.key_id) if self.key_id else found
-
-
-@dataclass(frozen=True, slots=True)
 class Usage:
     """What a page shows of a window."""
 
@@ -81,7 +45,7 @@ class Usage:
     outcomes: list[Row]
     tools: list[Row]
     clients: list[Row]
-    keys: list[Row] = field(default_factory=list)
+    ranking: Ranking | None  # None: the window is one key's
 
     @property
     def good(self) -> int:
@@ -133,50 +97,26 @@ class KeyUse:
         return sum(row.total for row in self.refusals)
 
 
-def window(company: Company, days: int, zone: ZoneInfo, *, key_id: str = "", now: datetime | None = None) -> Window:
-    """The last `days` days of `company` until `now`: 24 whole hours for one day, else whole days of `zone`.
-
-    Days of a time zone are added up from hours; where those are not kept so long, days are those of UTC.
-    """
-    now = now or timezone.now()
-    if days == SPANS[0]:
-        start = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=23)
-        return Window(company, days, start, zone, True, key_id)
-    exact = str(zone) != "UTC" and days <= settings.USAGE_HOURS_KEPT_DAYS
-    zone = zone if exact else ZoneInfo("UTC")
-    first = now.astimezone(zone).date() - timedelta(days=days - 1)
-    start = datetime(first.year, first.month, first.day, tzinfo=zone).astimezone(UTC)
-    return Window(company, days, start, zone, exact, key_id)
-
-
 def usage(found: Window, *, now: datetime | None = None) -> Usage:
-    """Everything that the page shows of a window: five queries."""
-    points, outcomes = course(found, now=now)
-    return Usage(
-        window=found,
-        points=points,
-        outcomes=outcomes,
-        tools=_top(found, "tool"),
-        clients=_top(found, "client"),
-        keys=_top_keys(found),
-    )
+    """Everything that the page shows of a window: five queries, six in a time zone."""
+    points, outcomes = course(found)
+    tools, clients = _tools_and_clients(found)
+    ranking = None if found.key_id else key_ranking(found, now=now)
+    return Usage(found, points, outcomes, tools, clients, ranking)
 
 
-def course(found: Window, *, now: datetime | None = None) -> tuple[list[Point], list[Row]]:
+def course(found: Window) -> tuple[list[Point], list[Row]]:
     """The points of the chart of a window, and how often each outcome occurred in it: one query."""
-    now = now or timezone.now()
+    labels, starts = _places(found)
+    good, refused = [0] * len(labels), [0] * len(labels)
     by_code: dict[str, int] = {}
-    places = _places(found, now)
-    good, refused = dict.fromkeys(places, 0), dict.fromkeys(places, 0)
-    place = _placing(found)
-    for row in found.rows.values("period", "code").annotate(total=Sum("count")):
-        by_code[row["code"]] = by_code.get(row["code"], 0) + row["total"]
-        side = good if row["code"] == Code.VALID else refused
-        spot = place(row["period"])
-        if spot in side:  # an MCP server's clock may run ahead of ours
-            side[spot] += row["total"]
-    points = [Point(label, good[spot], refused[spot]) for spot, label in places.items()]
-    return points, _outcomes(by_code)
+    for period, code, total in found.outcomes.order_by().values_list("period", "code").annotate(total=Sum("count")):
+        by_code[code] = by_code.get(code, 0) + total
+        place = bisect_right(starts, period) - 1
+        if 0 <= place < len(labels):  # an MCP server's clock may run ahead of ours
+            side = good if code == Code.VALID else refused
+            side[place] += total
+    return [Point(*each) for each in zip(labels, good, refused, strict=True)], _outcomes(by_code)
 
 
 def daily_uses(keys: Iterable[Key], *, now: datetime | None = None) -> dict[str, list[int]]:
@@ -214,7 +154,8 @@ def table(found: Window) -> Iterator[tuple[str, ...]]:
     yield ("from", "key_id", "key", "server", "tool", "client", "outcome", "count")
     rows = found.rows
     names = dict(found.company.keys.values_list("pk", "name"))
-    servers = dict(McpServer.objects.filter(pk__in=rows.values("server_id")).values_list("pk", "name"))
+    used = {pk for part in found.parts for pk in part.order_by().values_list("server_id", flat=True).distinct()}
+    servers = dict(McpServer.objects.filter(pk__in=used).values_list("pk", "name"))
     for row in rows.order_by("period", "key_id", "server_id", "tool", "client", "code").iterator(chunk_size=2000):
         yield (
             row.period.astimezone(found.zone).isoformat(timespec="minutes"),
@@ -228,21 +169,18 @@ def table(found: Window) -> Iterator[tuple[str, ...]]:
         )
 
 
-def _places(found: Window, now: datetime) -> dict[datetime | date, str]:
-    """The hours or days of the chart, each with its words."""
+def _places(found: Window) -> tuple[list[str], list[datetime]]:
+    """The hours or days of the chart in words, and when each begins (UTC); one moment more: when the last one ends.
+
+    An hour that two days share (a zone of half hours) goes to the earlier one: it begins before the later.
+    """
     if found.by_hour:
-        hours = [found.start + timedelta(hours=number) for number in range(24)]
-        return {hour: f"{hour.astimezone(found.zone):%H:%M}" for hour in hours}
+        hours = [found.start + timedelta(hours=number) for number in range(25)]
+        return [f"{hour.astimezone(found.zone):%H:%M}" for hour in hours[:-1]], hours
     first = found.start.astimezone(found.zone).date()
-    days = [first + timedelta(days=number) for number in range(found.days)]
-    return {day: short_day(day) for day in days}
-
-
-def _placing(found: Window) -> Callable[[datetime], datetime | date]:
-    """How a count finds its place. An hour that two days share (a zone of half hours) goes to the earlier one."""
-    if found.by_hour:
-        return lambda period: period
-    return lambda period: period.astimezone(found.zone).date()
+    days = [first + timedelta(days=number) for number in range(found.days + 1)]
+    starts = [datetime(day.year, day.month, day.day, tzinfo=found.zone).astimezone(UTC) for day in days]
+    return [short_day(day) for day in days[:-1]], starts
 
 
 def _outcomes(by_code: dict[str, int]) -> list[Row]:
@@ -252,19 +190,14 @@ def _outcomes(by_code: dict[str, int]) -> list[Row]:
     ]
 
 
-def _top(found: Window, column: str) -> list[Row]:
-    rows = found.rows.values(column).annotate(total=Sum("count"), good=Sum("count", filter=_GOOD, default=0))
-    return [
-        Row(row[column], row["total"], row["total"] - row["good"]) for row in rows.order_by("-total", column)[:ROWS]
-    ]
-
-
-def _top_keys(found: Window) -> list[Row]:
-    if found.key_id:
-        return []
-    rows = _top(found, "key_id")
-    keys = found.company.keys.in_bulk([row.value for row in rows])
-    return [Row(row.value, row.total, row.refused, keys.get(row.value)) for row in rows]
+def _tools_and_clients(found: Window) -> tuple[list[Row], list[Row]]:
+    """The tools and the clients with most requests: one query for each part of the window."""
+    tools, clients = Tally(), Tally()
+    for part in found.parts:
+        for row in part.order_by().values("tool", "client").annotate(total=Sum("count"), good=GOOD_SUM):
+            tools.add(row["tool"], row["total"], row["total"] - row["good"])
+            clients.add(row["client"], row["total"], row["total"] - row["good"])
+    return tools.top(), clients.top()
 
 
 def _days_until(now: datetime | None) -> list[datetime]:

@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import Model
 from django.utils import timezone
 
 from keys import hotstore
 from keys.limits import limits_of
-from keys.usage.models import Sighting, UsageBatch, UsageDay, UsageHour
+from keys.usage.models import (
+    CompanyDay,
+    CompanyHour,
+    KeyRanking,
+    OutcomeHour,
+    RefusalDay,
+    Sighting,
+    UsageBatch,
+    UsageDay,
+    UsageHour,
+)
 
 if TYPE_CHECKING:
     from keys.records import KeyRecord
 
-_COUNT_COLUMNS = ("period", "server_id", "company_id", "key_id", "code", "tool", "client")
+_KEY_COLUMNS = ("period", "server_id", "company_id", "key_id", "code", "tool", "client")
+_COMPANY_COLUMNS = ("period", "server_id", "company_id", "code", "tool", "client")
+_OUTCOME_COLUMNS = ("period", "company_id", "code")
+_REFUSAL_COLUMNS = ("period", "company_id", "key_id")
+_RANKINGS_KEPT = timedelta(days=2)
 _USED = ("VALID",)
+Counts = dict[tuple[Any, ...], int]  # (moment, what is counted…) → how often
 
 
 @transaction.atomic
@@ -31,28 +47,49 @@ def write_batch(batch_id: str, batch: dict[str, Any]) -> bool:
     _batch, created = UsageBatch.objects.get_or_create(id=batch_id)
     if not created:
         return False
-    hours: dict[tuple[Any, ...], int] = {}
+    hours: Counts = {}
     for hour, *names, count in batch["counts"]:
         entry = (_moment(hour), *names)
         hours[entry] = hours.get(entry, 0) + count
-    days: dict[tuple[Any, ...], int] = {}
-    for (hour, *names), count in hours.items():
-        entry = (hour.replace(hour=0), *names)
-        days[entry] = days.get(entry, 0) + count
-    # Rows are locked in one order everywhere, so that two batches cannot wait for each other.
-    _add(UsageHour._meta.db_table, sorted(hours.items()))
-    _add(UsageDay._meta.db_table, sorted(days.items()))
+    company_hours = _summed(hours, lambda hour, server, company, _key, *rest: (hour, server, company, *rest))
+    # Rows are locked in one order everywhere, so that two batches cannot wait for each other. Those of companies, which
+    # more batches share, come late, and before any row that more than usage writes to: a recount may hold them a while.
+    _add(UsageHour, _KEY_COLUMNS, hours)
+    days = _summed(hours, _by_day)
+    refused = {entry: count for entry, count in days.items() if entry[3] and entry[4] not in _USED}
+    _add(UsageDay, _KEY_COLUMNS, days)
+    _add(RefusalDay, _REFUSAL_COLUMNS, _summed(refused, lambda day, _server, company, key, *_: (day, company, key)))
+    _add(CompanyHour, _COMPANY_COLUMNS, company_hours)
+    _add(CompanyDay, _COMPANY_COLUMNS, _summed(company_hours, _by_day))
+    _add(
+        OutcomeHour,
+        _OUTCOME_COLUMNS,
+        _summed(company_hours, lambda hour, _server, company, code, *_: (hour, company, code)),
+    )
     _see(sorted(batch["sightings"]))
     return True
 
 
-def _add(table: str, rows: list[tuple[tuple[Any, ...], int]]) -> None:
-    columns = ", ".join(_COUNT_COLUMNS)
+def _summed(counts: Counts, entry_of: Callable[..., tuple[Any, ...]]) -> Counts:
+    """`counts` added up by what `entry_of` makes of their columns."""
+    found: Counts = {}
+    for columns, count in counts.items():
+        entry = entry_of(*columns)
+        found[entry] = found.get(entry, 0) + count
+    return found
+
+
+def _by_day(hour: datetime, *names: str) -> tuple[Any, ...]:
+    return (hour.replace(hour=0), *names)
+
+
+def _add(model: type[Model], columns: tuple[str, ...], counts: Counts) -> None:
+    table, names, marks = model._meta.db_table, ", ".join(columns), ", ".join(["%s"] * len(columns))
     with connection.cursor() as cursor:
         cursor.executemany(
-            f"INSERT INTO {table} ({columns}, count) VALUES (%s, %s, %s, %s, %s, %s, %s, %s) "  # noqa: S608
-            f"ON CONFLICT ({columns}) DO UPDATE SET count = {table}.count + excluded.count",
-            [(_stored(moment), *names, count) for (moment, *names), count in rows],
+            f"INSERT INTO {table} ({names}, count) VALUES ({marks}, %s) "  # noqa: S608
+            f"ON CONFLICT ({names}) DO UPDATE SET count = {table}.count + excluded.count",
+            [(stored(moment), *values, count) for (moment, *values), count in sorted(counts.items())],
         )
 
 
@@ -64,7 +101,7 @@ def _see(rows: list[list[Any]]) -> None:
             "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (key_id, address, client) DO UPDATE SET "
             f"tool = excluded.tool, code = excluded.code, last_at = excluded.last_at, "
             f"count = {table}.count + excluded.count",
-            [(*row[:6], _stored(_moment(row[6])), _stored(_moment(row[7])), row[8]) for row in rows],
+            [(*row[:6], stored(_moment(row[6])), stored(_moment(row[7])), row[8]) for row in rows],
         )
         used: dict[str, datetime] = {}
         for row in rows:
@@ -74,7 +111,7 @@ def _see(rows: list[list[Any]]) -> None:
             cursor.executemany(
                 f"UPDATE {used_table} SET last_used_at = %s, first_used_at = COALESCE(first_used_at, %s) "  # noqa: S608
                 "WHERE id = %s AND (last_used_at IS NULL OR last_used_at < %s)",
-                [(at, at, key_id, at) for key_id, at in ((key, _stored(at)) for key, at in sorted(used.items()))],
+                [(at, at, key_id, at) for key_id, at in ((key, stored(at)) for key, at in sorted(used.items()))],
             )
 
 
@@ -91,7 +128,7 @@ def used_by_keys(key_ids: Collection[str], now: float) -> dict[str, int]:
         cursor.execute(
             f"SELECT key_id, SUM(count) FROM {UsageDay._meta.db_table} "  # noqa: S608
             f"WHERE key_id IN ({marks}) AND period >= %s AND code IN ({codes}) GROUP BY key_id",
-            [*key_ids, _stored(beginning), *_USED],
+            [*key_ids, stored(beginning), *_USED],
         )
         return {key_id: int(total) for key_id, total in cursor.fetchall()}
 
@@ -99,12 +136,20 @@ def used_by_keys(key_ids: Collection[str], now: float) -> dict[str, int]:
 def purge(now: datetime | None = None) -> int:
     """Delete hours, days, sightings and batch ids that are older than the settings keep. Returns rows deleted."""
     now = now or timezone.now()
+    hours, days = (
+        now - timedelta(days=kept) for kept in (settings.USAGE_HOURS_KEPT_DAYS, settings.USAGE_DAYS_KEPT_DAYS)
+    )
     deleted = 0
     for rows in (
-        UsageHour.objects.filter(period__lt=now - timedelta(days=settings.USAGE_HOURS_KEPT_DAYS)),
-        UsageDay.objects.filter(period__lt=now - timedelta(days=settings.USAGE_DAYS_KEPT_DAYS)),
-        Sighting.objects.filter(last_at__lt=now - timedelta(days=settings.USAGE_DAYS_KEPT_DAYS)),
+        UsageHour.objects.filter(period__lt=hours),
+        CompanyHour.objects.filter(period__lt=hours),
+        OutcomeHour.objects.filter(period__lt=hours),
+        UsageDay.objects.filter(period__lt=days),
+        CompanyDay.objects.filter(period__lt=days),
+        RefusalDay.objects.filter(period__lt=days),
+        Sighting.objects.filter(last_at__lt=days),
         UsageBatch.objects.filter(at__lt=now - timedelta(days=2)),
+        KeyRanking.objects.filter(asked_at__lt=now - _RANKINGS_KEPT),
     ):
         deleted += rows.delete()[0]
     return deleted
@@ -114,7 +159,7 @@ def _moment(epoch: float) -> datetime:
     return datetime.fromtimestamp(epoch, UTC)
 
 
-def _stored(moment: datetime) -> Any:
+def stored(moment: datetime) -> Any:
     """`moment` as Django's models write it: SQLite compares text, and another spelling would equal none of theirs."""
     return connection.ops.adapt_datetimefield_value(moment)
 

@@ -14,8 +14,8 @@ from django.views.decorators.http import require_safe
 
 from keys.models import Key
 from keys.selectors import company_key
-from keys.usage import selectors
-from keys.usage.selectors import SPANS, USUAL_SPAN, Window
+from keys.usage import rankings, selectors
+from keys.usage.windows import SPANS, USUAL_SPAN, Window, window
 from portal.audit.exports import guarded
 from portal.audit.views import company_zone
 from portal.companies.access import CompanyRequest, company_page
@@ -29,6 +29,8 @@ def usage(request: CompanyRequest, slug: str) -> HttpResponse:
     """Requests over time, by outcome, tool, client and key; `?days=` and `?key=` choose which."""
     found, key = _window(request)
     shown = selectors.usage(found)
+    if shown.ranking and shown.ranking.is_due:
+        rankings.ask(found)
     chart_label = (
         ngettext("Requests let through, last %(days)d day", "Requests let through, last %(days)d days", found.days)
     ) % {"days": found.days}
@@ -77,7 +79,7 @@ def _window(request: CompanyRequest) -> tuple[Window, Key | None]:
         key = company_key(request.company, key_id) if key_id.isalnum() else None
         if key is None:
             raise Http404
-    return selectors.window(request.company, days, company_zone(request.company), key_id=key_id), key
+    return window(request.company, days, company_zone(request.company), key_id=key_id), key
 
 
 def _ever_used(request: CompanyRequest, key: Key | None) -> bool:

@@ -19,6 +19,7 @@ from keys.models import McpServer
 from keys.oauth.models import Connection
 from keys.reviews.models import Review
 from keys.usage.models import Sighting, UsageDay, UsageHour
+from keys.usage.recounting import recount_day
 from keys.webhooks.models import Delivery, Endpoint, Event
 from portal.accounts.models import SignIn
 from portal.audit.actors import Actor
@@ -30,6 +31,7 @@ from portal.jobs.models import DeadLetter
 from portal.management.copying import copy
 
 DAYS: Final = 90
+TOOLS: Final = ("get_companies", "get_users", "get_orders", "get_products", "create_order")
 CLIENTS: Final = ("Gemini CLI", "Claude Code", "Cursor", "Codex", "VS Code", "Goose")
 ACTIONS: Final = ("key:created", "key:updated", "key:rotated", "key:overlap_ended", "key:revoked")
 
@@ -68,6 +70,8 @@ class History:
                 columns,
                 self._usage(usage - usage // 2, [hour - timedelta(hours=back) for back in range(48)]),
             )
+            for back in range(DAYS):
+                recount_day(day - timedelta(days=back))
             copy(
                 Sighting,
                 ("key_id", "company_id", "address", "client", "tool", "code", "first_at", "last_at", "count"),
@@ -95,7 +99,7 @@ class History:
                 code = "VALID" if (number + turn) % 10 else "INSUFFICIENT_SCOPE"
                 yield (
                     periods[turn % len(periods)], self.filled.server.pk, self.filled.tenants[tenant], key_id, code,
-                    f"get_companies{turn // len(periods) or ''}", CLIENTS[number % len(CLIENTS)],
+                    f"{TOOLS[number % len(TOOLS)]}{turn // len(periods) or ''}", CLIENTS[number % len(CLIENTS)],
                     self.random.randrange(1, 500),
                 )  # fmt: skip
             turn += 1

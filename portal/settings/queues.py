@@ -63,6 +63,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "audit-erase-old": {"task": "audit.erase_old", "schedule": crontab(minute=55)},
     "jobs-purge": {"task": "jobs.purge", "schedule": crontab(hour=4, minute=5)},
     "usage-purge": {"task": "usage.purge", "schedule": crontab(hour=3, minute=50)},
+    "usage-recount": {"task": "usage.recount", "schedule": 300.0, "options": {"expires": 300}},
     "staff-count": {"task": "staff.count", "schedule": 60.0, "options": {"expires": 60}},
     "staff-continue-runs": {"task": "staff.continue_runs", "schedule": 15.0, "options": {"expires": 30}},
     "incidents-notices": {"task": "incidents.send_notices", "schedule": 60.0, "options": {"expires": 60}},

@@ -11,8 +11,7 @@ from django.db.models import Count, F, Q, Sum
 from django.utils import timezone
 
 from keys.models import Key
-from keys.usage.models import Sighting, UsageDay, UsageHour
-from keys.verdicts import Code
+from keys.usage.models import OutcomeHour, RefusalDay, Sighting, UsageDay
 from portal.staff.models import Figure
 
 HOURS: Final = 24
@@ -60,7 +59,9 @@ def _verdicts(now: datetime, old: Any) -> Any:
     wanted = [hour for hour in hours[:-2] if hour.isoformat() not in kept] + hours[-2:]
     found = {hour.isoformat(): kept.get(hour.isoformat(), {}) for hour in hours}
     found |= {hour.isoformat(): {} for hour in wanted}
-    rows = UsageHour.objects.filter(period__in=wanted).order_by().values("period", "code").annotate(total=Sum("count"))
+    rows = (
+        OutcomeHour.objects.filter(period__in=wanted).order_by().values("period", "code").annotate(total=Sum("count"))
+    )
     for row in rows:
         found[row["period"].astimezone(UTC).isoformat()][row["code"]] = row["total"]
     return {"hours": found, "whole_at": now.isoformat() if whole else old["whole_at"]}
@@ -68,9 +69,8 @@ def _verdicts(now: datetime, old: Any) -> Any:
 
 def _refused(now: datetime, old: Any) -> Any:
     """The keys that were refused most today (UTC): [[key id, company id, refusals], …]."""
-    rows = UsageDay.objects.filter(period=_day(now)).exclude(code=Code.VALID.value).exclude(key_id="").order_by()
-    top = rows.values("key_id", "company_id").annotate(total=Sum("count")).order_by("-total", "key_id")[:TOP]
-    return [[row["key_id"], row["company_id"], row["total"]] for row in top]
+    top = RefusalDay.objects.filter(period=_day(now)).order_by("-count", "key_id")[:TOP]
+    return [[row.key_id, row.company_id, row.count] for row in top]
 
 
 def _risks(now: datetime, old: Any) -> Any:

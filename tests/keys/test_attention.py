@@ -11,7 +11,7 @@ from django.utils import timezone
 from keys import services
 from keys.attention import CONCERNS, concerned, standing
 from keys.models import Key
-from keys.usage.models import UsageDay
+from keys.usage.models import RefusalDay
 from portal.audit.actors import SYSTEM
 from tests import factories
 
@@ -32,9 +32,7 @@ def keys(company, server, owner):
     refused = make("refused")
     day = now.replace(hour=0, minute=0, second=0, microsecond=0)
     for key, count in ((refused, 10), (make("well"), 9)):
-        UsageDay.objects.create(
-            period=day, server_id=server.pk, company_id=company.pk, key_id=key.pk, code="IP_DENIED", count=count
-        )
+        RefusalDay.objects.create(period=day, company_id=company.pk, key_id=key.pk, count=count)
     return {
         "refused": refused,
         "expiring": make("expiring", expires_at=now + timedelta(days=10)),

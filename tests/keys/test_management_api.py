@@ -11,6 +11,7 @@ from keys import errors, limits, selectors, services
 from keys.api.management import base
 from keys.management_tokens import services as management
 from keys.models import CredentialState, Key, ManagementScope
+from keys.usage.services import write_batch
 from portal.audit.actors import SYSTEM
 from portal.audit.models import AuditEvent
 from portal.companies.models import Company, CompanyState, Membership
@@ -338,5 +339,15 @@ def test_usage_and_audit_are_the_companys_own(call, key, other_company, stranger
     events = call("GET", "audit")["results"]
     assert {event["target"]["id"] for event in events if event["action"] == "key:created"} == {key.pk}
     assert call("GET", "company/usage?by=hour&days=2&group=tool") == {"results": []}
+    now = timezone.now().timestamp()
+    counts = [[int(now) // 3600 * 3600, key.server_id, company.pk, key.pk, "VALID", tool, "Cursor", 2] for tool in "ab"]
+    write_batch("a batch", {"counts": counts, "sightings": []})
+    for by in ("hour", "day"):
+        whole = call("GET", f"company/usage?by={by}&days=2")["results"]
+        assert [row["count"] for row in whole] == [4]
+        for group, expected in {"tool": {"a": 2, "b": 2}, "key": {key.pk: 4}, "client": {"Cursor": 4}}.items():
+            found = call("GET", f"company/usage?by={by}&days=2&group={group}")["results"]
+            assert {row["group"]: row["count"] for row in found} == expected
+    assert call("GET", f"company/usage?key={key.pk}")["results"] == call("GET", "company/usage")["results"]
     for wrong in ("by=week", "days=0", "days=400", "by=hour&days=40", "group=ip", "key=%00"):
         call("GET", f"company/usage?{wrong}", status=400)

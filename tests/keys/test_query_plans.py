@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 import pytest
 from django.core.management import call_command
 from django.db import connection
+from django.db.models import Count
 from django.test.utils import CaptureQueriesContext
 from django.urls import URLResolver, get_resolver
 
@@ -24,6 +25,7 @@ from portal.companies.models import Company
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 TABLES = (
     "keys_key", "companies_company", "companies_membership", "accounts_user", "usage_usageday", "usage_usagehour",
+    "usage_companyhour", "usage_companyday", "usage_outcomehour", "usage_refusalday",
     "keys_mcpserver", "oauth_connection", "leaks_leak", "audit_auditevent",
 )  # fmt: skip
 
@@ -129,6 +131,25 @@ def test_every_page_of_a_company(filled, owner_client, key):
     found, answered = costly(owner_client, paths)
     assert not found, "\n".join(found)
     assert answered >= 15
+
+
+def test_what_pages_of_a_company_with_many_busy_keys_read_of_usage(client):
+    """Counts by company, and of those by key an index up to a bound."""
+    call_command("fill", companies=50, keys=2500, big=2000, usage=60_000, verbosity=0)
+    company = Company.objects.annotate(number=Count("keys")).latest("number")
+    client.force_login(company.memberships.get().user)
+    client.get("/account/")
+    for zone in ("UTC", "Asia/Kolkata"):
+        Company.objects.filter(pk=company.pk).update(time_zone=zone)
+        for page in ("", *(f"usage/?days={days}" for days in (1, 7, 30, 90)), "keys/?needs=refused"):
+            with CaptureQueriesContext(connection) as context:
+                assert client.get(f"/c/{company.slug}/{page}").status_code == 200
+            assert not whole_tables(context), page
+            by_key = [
+                query["sql"] for query in context.captured_queries
+                if re.search("usage_usage(day|hour)", query["sql"]) and '"key_id" IN' not in query["sql"]
+            ]  # fmt: skip
+            assert all("LIMIT 1 OFFSET 10000" in sql for sql in by_key), by_key
 
 
 def test_every_page_of_staff(filled, staff_client, key, company):

@@ -10,8 +10,9 @@ import pytest
 import time_machine
 from django.urls import reverse
 
-from keys.usage import selectors, services
-from keys.usage.models import UsageDay
+from keys.usage import rankings, selectors, services
+from keys.usage.models import CompanyDay, KeyRanking, UsageDay
+from keys.usage.windows import window
 from keys.verdicts import MEANINGS, Code
 from tests.factories import make_key, make_server
 
@@ -68,7 +69,7 @@ def test_it_adds_up_what_was_let_through_and_what_was_refused(owner_client, comp
         ("get_companies", 7, 0), ("get_users", 2, 2), ("", 1, 1)
     ]  # fmt: skip
     assert [(row.value, row.total) for row in shown.clients] == [("gemini-cli", 9), ("", 1)]
-    assert [(row.key, row.total) for row in shown.keys] == [(key, 10)]
+    assert [(row.key, row.total) for row in shown.ranking.rows] == [(key, 10)]
 
 
 def test_each_refusal_is_shown_with_its_sentence(owner_client, company, key):
@@ -148,7 +149,7 @@ def test_the_most_used_keys_come_first_and_only_ten_of_them(owner_client, compan
     keys = [make_key(company, server, owner)[0] for _ in range(12)]
     for number, key in enumerate(keys, 1):
         use(key, number)
-    rows = page(owner_client, company).context["usage"].keys
+    rows = page(owner_client, company).context["usage"].ranking.rows
     assert [row.total for row in rows] == list(range(12, 2, -1))
     assert rows[0].key == keys[-1]
 
@@ -157,9 +158,109 @@ def test_the_page_asks_five_questions_about_usage_however_much_there_is(company,
     for number in range(3):
         key, _token = make_key(company, make_server(), owner)
         use(key, number + 1, tool=f"tool{number}", client=f"client{number}")
-    found = selectors.window(company, 30, selectors.ZoneInfo("UTC"))
+    found = window(company, 30, company.zone)
     with django_assert_num_queries(5):
         assert selectors.usage(found).total == 6
+
+
+def test_tables_hold_the_same_requests_as_the_chart_where_a_day_begins_within_one_of_utc(owner_client, company, key):
+    company.time_zone = "Australia/Sydney"
+    company.save()
+    first = datetime(2026, 5, 14, 14, tzinfo=UTC)  # there midnight, of the first of seven days
+    use(key, 100, tool="before", client="before", at=first - timedelta(minutes=1))
+    use(key, 1, tool="get_users", client="Cursor", at=first)
+    use(key, 2, tool="get_users", client="Cursor", at=first + timedelta(hours=9, minutes=59))
+    use(key, 4, tool="get_users", client="Cursor", at=first + timedelta(hours=10))
+    use(key, 8, tool="get_orders", code="EXPIRED")
+    for query in ({"days": "7"}, {"days": "7", "key": key.pk}):
+        shown = page(owner_client, company, **query).context["usage"]
+        assert (shown.good, shown.refused) == (7, 8)
+        rows = [(row.value, row.total, row.refused) for row in shown.tools]
+        assert rows == [("get_orders", 8, 8), ("get_users", 7, 0)]
+        assert [(row.value, row.total) for row in shown.clients] == [("", 8), ("Cursor", 7)]
+    ranked = page(owner_client, company, days="7").context["usage"].ranking
+    assert [(row.key, row.total, row.refused) for row in ranked.rows] == [(key, 15, 8)]
+
+
+def test_one_key_and_the_only_key_of_a_company_show_the_same(owner_client, company, key):
+    use(key, 4, tool="get_users", client="Cursor")
+    use(key, 2, code="EXPIRED", at=NOW - timedelta(hours=20))
+    for days in ("1", "7", "30", "90"):
+        of_all, of_one = (
+            page(owner_client, company, days=days, **more).context["usage"] for more in ({}, {"key": key.pk})
+        )
+        assert (of_all.points, of_all.outcomes) == (of_one.points, of_one.outcomes)
+        assert (of_all.tools, of_all.clients) == (of_one.tools, of_one.clients)
+        assert of_one.ranking is None
+
+
+@pytest.fixture
+def many(monkeypatch, company, owner, server):
+    """Two keys, which are more than a page adds up. What is asked of the worker waits."""
+    monkeypatch.setattr(rankings, "LIVE", 1)
+    asked = []
+    monkeypatch.setattr("keys.usage.tasks.rank_keys.delay", lambda *arguments: asked.append(arguments))
+    found = [make_key(company, server, owner)[0] for _ in range(2)]
+    use(found[0], 3)
+    use(found[1], 5)
+    return found, asked
+
+
+def test_of_too_many_keys_the_worker_finds_the_most_used(
+    owner_client, company, many, django_capture_on_commit_callbacks
+):
+    keys, asked = many
+    with django_capture_on_commit_callbacks(execute=True):
+        content = page(owner_client, company).content.decode()
+    assert "The keys are being counted" in content
+    assert 'hx-trigger="every 3s"' in content
+    assert asked == [(company.pk, 30)]
+    assert rankings.rank(*asked[0])
+    assert not rankings.rank(*asked[0]), "a message that comes twice"
+    response = page(owner_client, company)
+    assert [(row.key, row.total) for row in response.context["usage"].ranking.rows] == [(keys[1], 5), (keys[0], 3)]
+    content = response.content.decode()
+    assert "hx-trigger" not in content.partition('id="most-used"')[2].partition(">")[0]
+    assert keys[1].name in content
+    assert "this list is counted anew" in content
+
+
+def test_the_worker_is_asked_once_a_minute_and_again_when_its_count_is_old(
+    owner_client, company, many, django_capture_on_commit_callbacks
+):
+    _keys, asked = many
+    with django_capture_on_commit_callbacks(execute=True):
+        page(owner_client, company)
+        page(owner_client, company)
+        assert page(owner_client, company, days="7").status_code == 200
+    assert asked == [(company.pk, 30), (company.pk, 7)]
+    with time_machine.travel(NOW + timedelta(seconds=70), tick=False), django_capture_on_commit_callbacks(execute=True):
+        page(owner_client, company)
+    assert asked[2:] == [(company.pk, 30)], "what was asked may have been lost"
+    with time_machine.travel(NOW + timedelta(seconds=80), tick=False):
+        rankings.rank(company.pk, 30)
+    for later, expected in ((9, []), (12, [(company.pk, 30)])):
+        with (
+            time_machine.travel(NOW + timedelta(minutes=later), tick=False),
+            django_capture_on_commit_callbacks(execute=True),
+        ):
+            assert page(owner_client, company).context["usage"].ranking.rows, "the old count is shown meanwhile"
+        assert asked[3:] == expected
+
+
+def test_the_page_comes_without_a_queue(owner_client, company, many, monkeypatch, django_capture_on_commit_callbacks):
+    def fail(*_arguments):
+        raise ConnectionError
+
+    monkeypatch.setattr("keys.usage.tasks.rank_keys.delay", fail)
+    with django_capture_on_commit_callbacks(execute=True):
+        assert page(owner_client, company).status_code == 200
+
+
+def test_nobody_counts_what_nobody_asked_for(company, many):
+    assert not rankings.rank(company.pk, 30)
+    assert not rankings.rank("nosuchcompan", 30)
+    assert not KeyRanking.objects.exists()
 
 
 def test_the_whole_page_stays_under_twenty_queries(owner_client, company, key, django_assert_max_num_queries):
@@ -209,6 +310,7 @@ def test_the_keys_page_shows_its_last_days_refusals_and_where_it_was_seen(owner_
 def test_counts_of_another_companys_key_with_the_same_id_stay_out(owner_client, company, key, other_company):
     use(key, 2)
     UsageDay.objects.update(company_id=other_company.pk)
+    CompanyDay.objects.update(company_id=other_company.pk)
     assert page(owner_client, company).context["usage"].total == 0
     assert owner_client.get(reverse("keys:detail", args=[company.slug, key.pk])).context["use"].total == 0
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 from keys import feed, polls
 from keys.models import Key
 from keys.services import rotate_key
-from keys.usage.models import Sighting, UsageDay, UsageHour
+from keys.usage.models import OutcomeHour, RefusalDay, Sighting, UsageDay, UsageHour
 from keys.usage.services import write_batch
 from keys.webhooks.endpoints import create_endpoint
 from keys.webhooks.models import Endpoint
@@ -37,16 +37,20 @@ def use(table, period, key, code, number):
                          count=number)  # fmt: skip
 
 
+def called(period, key, code, number):
+    OutcomeHour.objects.create(period=period, company_id=key.company_id, code=code, count=number)
+
+
 @pytest.fixture(autouse=True)
 def _forget_polls():
     polls._noted.clear()
 
 
 def test_calls_are_counted_by_the_hour_and_by_reason(staff_client, key):
-    use(UsageHour, HOUR, key, "VALID", 5)
-    use(UsageHour, HOUR, key, "REVOKED", 2)
-    use(UsageHour, HOUR - timedelta(hours=5), key, "EXPIRED", 1)
-    use(UsageHour, HOUR - timedelta(hours=30), key, "VALID", 100)
+    called(HOUR, key, "VALID", 5)
+    called(HOUR, key, "REVOKED", 2)
+    called(HOUR - timedelta(hours=5), key, "EXPIRED", 1)
+    called(HOUR - timedelta(hours=30), key, "VALID", 100)
     count()
     found = dashboards.verdicts()
     assert (found.total_good, found.total_refused) == (5, 3)
@@ -56,10 +60,10 @@ def test_calls_are_counted_by_the_hour_and_by_reason(staff_client, key):
 
 
 def test_only_hours_that_can_change_are_counted_again(key):
-    use(UsageHour, HOUR - timedelta(hours=5), key, "VALID", 1)
-    use(UsageHour, HOUR, key, "VALID", 1)
+    called(HOUR - timedelta(hours=5), key, "VALID", 1)
+    called(HOUR, key, "VALID", 1)
     count()
-    UsageHour.objects.update(count=10)
+    OutcomeHour.objects.update(count=10)
     count()
     assert dashboards.verdicts().total_good == 11
     with time_machine.travel(timezone.now() + timedelta(minutes=11)):
@@ -69,9 +73,8 @@ def test_only_hours_that_can_change_are_counted_again(key):
 
 def test_the_keys_refused_most_are_named(staff_client, key, company, server, owner):
     other = factories.make_key(company, server, owner, name="Noisy")[0]
-    use(UsageDay, TODAY, key, "EXPIRED", 3)
-    use(UsageDay, TODAY, other, "REVOKED", 9)
-    use(UsageDay, TODAY, other, "VALID", 9)
+    for refused, number in ((key, 3), (other, 9)):
+        RefusalDay.objects.create(period=TODAY, company_id=company.pk, key_id=refused.pk, count=number)
     count()
     assert [(row.name, number) for row, number in dashboards.most_refused()] == [("Noisy", 9), (key.name, 3)]
 

@@ -35,6 +35,13 @@ from tests.portal.released.__main__ import FOLDER, ROOT, SECRETS, manage
 pytestmark = pytest.mark.slow
 RELEASES = sorted(path.stem for path in FOLDER.glob("*.json"))
 OURS = ("keys", "portal")
+# The releases' databases have no use in them.
+USED = "".join(
+    f"INSERT INTO usage_{table} (period, server_id, company_id, key_id, code, tool, client, count) VALUES "
+    f"('{period}', 'server', 'company{n % 2}', 'key{n}', 'VALID', 'get_companies', 'Cursor', {n + 1});"
+    for table, period in (("usageday", "2026-05-20 00:00:00"), ("usagehour", "2026-05-20 15:00:00"))
+    for n in range(5)
+)
 # A row that the old code reads must be there as it was. These change by themselves.
 PASSING = {"django_migrations", "django_session", "django_content_type", "auth_permission"}
 
@@ -50,7 +57,7 @@ def upgraded(request, tmp_path_factory) -> tuple[str, sqlite3.Connection, sqlite
     dump = dumped(request.param)
     for name in ("old", "latchkey"):
         made = sqlite3.connect(folder / f"{name}.sqlite3")
-        made.executescript(dump)
+        made.executescript(dump + USED)
         made.close()
     manage(folder, "migrate", "-v0", "--noinput")
     return request.param, *(sqlite3.connect(folder / f"{name}.sqlite3") for name in ("old", "latchkey")), folder
@@ -85,6 +92,15 @@ def test_the_old_code_can_go_on_inserting(upgraded):
     for table, columns in facts(version)["columns"].items():
         for _number, name, _kind, required, default, _key in new.execute(f'PRAGMA table_info("{table}")'):
             assert name in columns or not required or default is not None, f"{table}.{name}"
+
+
+def test_companies_have_the_use_that_their_keys_had(upgraded):
+    _version, old, new, _folder = upgraded
+    for by_key, by_company in (("usageday", "companyday"), ("usagehour", "companyhour"), ("usagehour", "outcomehour")):
+        used = old.execute(f"SELECT company_id, SUM(count) FROM usage_{by_key} GROUP BY 1 ORDER BY 1").fetchall()
+        counted = new.execute(f"SELECT company_id, SUM(count) FROM usage_{by_company} GROUP BY 1 ORDER BY 1").fetchall()
+        assert counted == used
+        assert used, "or this says nothing"
 
 
 def test_keys_of_the_old_release_are_good_after(upgraded):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from django.db.models import Sum
 from django.http import HttpResponse
@@ -16,7 +17,7 @@ from keys.api.management.base import PAGING, ManagementView, caller_of, iso, pag
 from keys.api.management.keys import _ERRORS
 from keys.api.verify import json_response
 from keys.models import ManagementScope
-from keys.usage.models import UsageDay, UsageHour
+from keys.usage.models import CompanyDay, CompanyHour, UsageDay, UsageHour
 from portal.audit.selectors import company_events
 
 _GROUPS = {"key": "key_id", "code": "code", "tool": "tool", "client": "client", "server": "server_id"}
@@ -128,9 +129,11 @@ class UsageView(ManagementView):
         if group is not None and group not in _GROUPS:
             raise ValidationError({"group": f"Send one of {', '.join(_GROUPS)}."})
         since = timezone.now() - timedelta(days=int(days))
-        table = UsageHour if by == "hour" else UsageDay
-        rows = table._default_manager.filter(company_id=caller_of(request).company.pk, period__gte=since)
-        if key := query.get("key"):
+        key = query.get("key")
+        hours, days_table = (UsageHour, UsageDay) if key or group == "key" else (CompanyHour, CompanyDay)
+        table = hours if by == "hour" else days_table
+        rows: Any = table._default_manager.filter(company_id=caller_of(request).company.pk, period__gte=since)
+        if key:
             if "\x00" in key:
                 raise ValidationError({"key": "Send a key's id."})
             rows = rows.filter(key_id=key)

@@ -71,10 +71,25 @@ class Command(BaseCommand):
             # PostgreSQL's own vacuum would come by itself, later: counts follow an index alone only after it.
             may = connection.vendor == "postgresql" and not connection.in_atomic_block
             cursor.execute("VACUUM ANALYZE" if may else "ANALYZE")
+            if connection.vendor == "sqlite":
+                forget_empty_column(cursor)
         if options["tokens"]:
             options["tokens"].write_text(json.dumps({"credential": token.text, "keys": sample}))
             options["tokens"].chmod(0o600)
         self.stdout.write(f"{companies} companies and {keys} keys in {time.monotonic() - began:.0f} s")
+
+
+def forget_empty_column(cursor: Any) -> None:
+    """Take back what SQLite learnt of the column that says which key replaces which.
+
+    No filled key replaces another, and SQLite takes a column without values for one whose one value all rows have: it
+    would then read the whole table for each key of a list. What knows nothing of it follows its index.
+    """
+    cursor.execute(
+        "DELETE FROM sqlite_stat1 WHERE tbl = %s AND idx IN (SELECT i.name FROM pragma_index_list(%s) i "
+        "JOIN pragma_index_info(i.name) c WHERE c.name = 'replaces_id')",
+        [Key._meta.db_table] * 2,
+    )
 
 
 class Loader:
