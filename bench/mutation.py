@@ -35,6 +35,7 @@ TARGETS: Final[dict[str, list[str]]] = {
     "keys/verification.py": [
         "tests/keys/test_verdicts.py",
         "tests/keys/test_verify_api.py",
+        "tests/keys/test_hotstore.py",
     ],
     "keys/batch.py": ["tests/keys/test_verdicts.py", "tests/keys/test_hotstore_batch.py"],
     "keys/rules.py": ["tests/keys/test_lifecycle_details.py", "tests/keys/test_lifecycle.py"],
