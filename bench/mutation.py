@@ -38,7 +38,11 @@ TARGETS: Final[dict[str, list[str]]] = {
         "tests/keys/test_hotstore.py",
     ],
     "keys/batch.py": ["tests/keys/test_verdicts.py", "tests/keys/test_hotstore_batch.py"],
-    "keys/rules.py": ["tests/keys/test_lifecycle_details.py", "tests/keys/test_lifecycle.py"],
+    "keys/rules.py": [
+        "tests/keys/test_lifecycle_details.py",
+        "tests/keys/test_lifecycle.py",
+        "tests/keys/test_key_policy.py",
+    ],
     "keys/services.py": [
         "tests/keys/test_lifecycle_details.py",
         "tests/keys/test_lifecycle.py",
