@@ -18,6 +18,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from tests.own_services import own_services
+
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = os.environ.get("LATCHKEY_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [
@@ -82,7 +84,7 @@ def _erasable_audit() -> None:
 
 @pytest.fixture(scope="session")
 def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
-    """The web process on SQLite, with the demo data and the mailbox of a development run."""
+    """The web process with the demo data and the mailbox of a development run: on SQLite, or on the services named."""
     if CHROMIUM is None:
         pytest.skip("needs Chromium: install it, or name it in LATCHKEY_CHROMIUM")
     folder = tmp_path_factory.mktemp("portal")
@@ -99,6 +101,7 @@ def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
         "PORT": str(port),
         "MCP_PORT": "8080",  # as in the published snippet; nothing has to listen there
         "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "keys" / "verifier")]),
+        **own_services("portal", dict(os.environ)),
     }
 
     def manage(*words: str) -> str:

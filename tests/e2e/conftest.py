@@ -13,12 +13,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
-import psycopg
 import pytest
-from psycopg import sql
+
+from tests.own_services import own_services
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60
@@ -120,25 +119,6 @@ class Stack:
             raise
 
 
-def own_services(environment: dict[str, str]) -> dict[str, str]:
-    """A PostgreSQL database and a Redis database for this stack alone, where the environment names servers.
-
-    Every test process starts a stack of its own; two of them would migrate, and empty, the same one.
-    """
-    own = {}
-    if environment.get("DATABASE_URL", "").startswith("postgres"):
-        name = f"latchkey_stack_{os.getpid()}"
-        with psycopg.connect(environment["DATABASE_URL"], autocommit=True) as connection:
-            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        own["DATABASE_URL"] = urlsplit(environment["DATABASE_URL"])._replace(path=f"/{name}").geturl()
-    if environment.get("REDIS_URL"):
-        # 0 to 7 belong to the test processes themselves (tests/conftest.py).
-        number = 8 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-        own["REDIS_URL"] = urlsplit(environment["REDIS_URL"])._replace(path=f"/{number}").geturl()
-    return own
-
-
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The running processes. Tests that stop one of them start it again."""
@@ -158,7 +138,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "keys/verifier")]),
         "PYTHONUNBUFFERED": "1",
     }
-    environment |= own_services(environment)
+    environment |= own_services("stack", environment)
     found = Stack(folder, environment["LATCHKEY_URL"], environment["LATCHKEY_MCP_URL"], environment)
     found.manage("migrate", "--verbosity", "0")
     found.demo = json.loads(found.manage("demo", "--json"))
