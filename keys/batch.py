@@ -22,6 +22,7 @@ class _Item:
 
     question: Question
     token: tokens.Token | None
+    wait: int = 0  # seconds, if too many unknown keys were tried to look this one up now
     record: KeyRecord | None = None
     code: Code | None = None  # None: not decided yet
     facts: dict[str, Any] = field(default_factory=dict)
@@ -39,19 +40,18 @@ def verify_many(
     """
     now = time.time()
     items = [_Item(question, parse_key(question.key)) for question in questions]
-    waits = [
-        unknown_ids.refuse(credential, item.question.client_ip, item.token.id, now) if item.token else 0
-        for item in items
-    ]
-    asked = [item for item, wait in zip(items, waits, strict=True) if not wait]
+    for item in items:
+        if item.token:
+            item.wait = unknown_ids.refuse(credential, item.question.client_ip, item.token.id, now)
+    asked = [item for item in items if not item.wait]
     miss = _ask_hot_store(server, asked, now)
     records = _ask_database(server, credential, [item for item in asked if item.code is None], now)
     _take_permits([item for item in asked if item.limits is not None], miss, records)
     results: list[dict[str, Any]] = []
     counted: list[Counted] = []
-    for item, wait in zip(items, waits, strict=True):
+    for item in items:
         if item.code is None:
-            results.append(answers.refused_unseen(wait, request_id))
+            results.append(answers.refused_unseen(item.wait, request_id))
             continue
         decision = (item.record, item.code, item.facts)
         verdict, one = settle(server, decision, item.permit, item.question, now, request_id)

@@ -12,6 +12,7 @@ from keys import batch, records, services, tokens, verification
 from keys.batch import verify_many
 from keys.hotstore import connection
 from keys.models import Key
+from keys.usage.counter import counter
 from keys.verification import Question, verify
 from portal.audit.actors import SYSTEM
 from tests import factories
@@ -98,6 +99,29 @@ def test_it_answers_as_one_by_one(redis, ask_all, company, server, owner, server
         assert [{**one, **dict.fromkeys(varies)} for one in found] == [
             {**one, **dict.fromkeys(varies)} for one in single
         ]
+
+
+def test_every_verdict_is_counted_once_warm_or_cold(redis, ask_all, company, server, owner):  # noqa: F811
+    key, token = factories.make_key(company, server, owner)
+    _, stranger = factories.make_key(company, server, owner)
+    for _round in range(2):
+        ask_all(token.text, Question(token.text, tool="get_users"), another_secret(stranger.text))
+    batches = []
+    counter.flush(send=lambda _id, batch: batches.append(batch))
+    counted = {(row[3], row[4], row[5]): row[-1] for batch in batches for row in batch["counts"]}
+    assert counted == {(key.pk, "VALID", ""): 2, (key.pk, "VALID", "get_users"): 2, ("", "NOT_FOUND", ""): 2}
+
+
+def test_access_tokens_are_looked_up_beside_keys(redis, ask_all, company, server, owner, looked_up):  # noqa: F811
+    key, token = factories.make_key(company, server, owner)
+    access = tokens.generate(tokens.Kind.ACCESS)
+    with mock.patch.object(batch, "fetch_access", return_value={}) as fetch:
+        assert codes(ask_all(token.text, access.text)) == ["VALID", "NOT_FOUND"]
+        assert looked_up == [key.pk]
+        fetch.assert_called_once_with([access.id])
+        fetch.reset_mock()
+        assert codes(ask_all(token.text)) == ["VALID"]
+        fetch.assert_not_called()
 
 
 def test_a_wrong_secret_costs_the_look_up_of_an_unknown_id_and_no_permit(
