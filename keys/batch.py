@@ -104,6 +104,6 @@ def _ask_database(server: CredentialRecord, credential: str, items: list[_Item],
 
 def _take_permits(items: list[_Item], miss: hotstore.Miss | None, records: dict[str, KeyRecord]) -> None:
     wanted = [(item.record.id, item.limits, 1) for item in items if item.record and item.limits]
-    permits = hotstore.keep_and_take(miss, {}, records, wanted) if miss else hotstore.take_all(wanted)
-    for item, permit in zip(items, permits, strict=True):
-        item.permit = permit
+    permits = iter(hotstore.keep_and_take(miss, {}, records, wanted) if miss else hotstore.take_all(wanted))
+    for item in items:
+        item.permit = next(permits)

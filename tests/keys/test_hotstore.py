@@ -19,6 +19,7 @@ from keys.management_tokens.services import create_token
 from keys.models import Key
 from keys.servers import services as servers
 from keys.unknown_ids import unknown_ids
+from keys.usage.counter import counter
 from keys.verification import NotAuthenticated, Question, verify
 from portal.accounts.models import User
 from portal.audit.actors import SYSTEM
@@ -85,6 +86,15 @@ def test_a_warm_verdict_is_one_round_trip_and_no_query(redis, ask, company, serv
     assert second["valid"]
     assert (first["rate_limit"]["remaining"], second["rate_limit"]["remaining"]) == (4, 3)
     assert {**second, "rate_limit": None} == {**first, "rate_limit": None}
+
+
+def test_each_verdict_is_counted_once_warm_or_cold(redis, ask, key, key_token):
+    for _round in range(3):
+        ask(key_token)
+    batches = []
+    counter.flush(send=lambda _id, batch: batches.append(batch))
+    assert [(row[3], row[4], row[5], row[6], row[-1]) for row in batches[0]["counts"]] == [(key.pk, "VALID", "", "", 3)]
+    assert [(row[0], row[1], row[2], row[-1]) for row in batches[0]["sightings"]] == [(key.pk, "", "", 3)]
 
 
 def test_it_is_kept_for_two_seconds_from_the_beginning_of_the_look_up(redis, ask, key, key_token, monkeypatch):
