@@ -13,7 +13,7 @@ from keys.records import CredentialRecord, KeyRecord, fetch_keys
 from keys.unknown_ids import unknown_ids
 from keys.usage.counter import Counted, counter
 from keys.verdicts import Code
-from keys.verification import Question, decide, limits_of_key, parse_key, settle
+from keys.verification import Question, decide, parse_key, settle
 
 
 @dataclass(slots=True)
@@ -76,7 +76,7 @@ def _ask_hot_store(server: CredentialRecord, items: list[_Item], now: float) -> 
         if code is not Code.VALID:
             refused.append(hit)
         elif hit.is_unasked:
-            item.limits = hit.limits
+            item.limits = hit.record.limits
         else:
             item.permit = hit.permit(now)
     hotstore.give_back(refused)
@@ -98,7 +98,7 @@ def _ask_database(server: CredentialRecord, credential: str, items: list[_Item],
         elif record is not None and item.token is not None:
             unknown_ids.know(item.token.id)
             if item.code is Code.VALID:
-                item.limits = limits_of_key(record)
+                item.limits = record.limits
     return records
 
 

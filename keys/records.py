@@ -16,6 +16,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.utils import Error as DjangoDatabaseError
 
 from keys import libpq
+from keys.limits import Limits, limits_of
 
 _SERVER = "s.id, s.name, s.company_id, s.stopped_at, s.archived_at, s.tools"
 _CREDENTIAL = "c.digest, c.pepper, c.expires_at, c.overlap_ends_at, c.revoked_at"
@@ -125,6 +126,11 @@ class KeyRecord(NamedTuple):
     user_email: str
     user_active: bool
     role: str | None
+
+    @property
+    def limits(self) -> Limits:
+        """The key's own limits, or those of its company's plan."""
+        return limits_of(self.plan, self.per_minute, self.per_month)
 
 
 Found = tuple[CredentialRecord | None, KeyRecord | None]

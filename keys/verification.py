@@ -14,7 +14,7 @@ import orjson
 from django.conf import settings
 
 from keys import addresses, answers, hotstore, scopes, tokens
-from keys.limits import Limits, Permit, limits_of
+from keys.limits import Permit
 from keys.oauth.records import fetch_access
 from keys.peppers import redigests
 from keys.records import CredentialRecord, KeyRecord, fetch
@@ -79,7 +79,7 @@ def verify(credential: str, question: Question, *, request_id: str = "") -> dict
         unknown_ids.note(credential, question.client_ip, now)
     elif any_record is not None:
         unknown_ids.know(key_token.id if key_token else "")
-        wanted = [(any_record.id, limits_of_key(any_record), 1)] if code is Code.VALID else []
+        wanted = [(any_record.id, any_record.limits, 1)] if code is Code.VALID else []
         if found is not None:
             permits = hotstore.keep_and_take(found, {server_token.id: server}, {any_record.id: any_record}, wanted)
         else:
@@ -102,11 +102,6 @@ def _fetch(
         credential, _none = fetch(server_token.id, "")
         return credential, fetch_access([key_token.id]).get(key_token.id)
     return fetch(server_token.id, key_token.id if key_token else "")
-
-
-def limits_of_key(record: KeyRecord) -> Limits:
-    """The key's own limits, or those of its company's plan."""
-    return limits_of(record.plan, record.per_minute, record.per_month)
 
 
 def settle(

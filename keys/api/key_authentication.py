@@ -11,7 +11,6 @@ from rest_framework.authentication import BaseAuthentication
 
 from keys import tokens
 from keys.api.authentication import NotAuthenticated, bearer
-from keys.limits import limits_of
 from keys.models import McpServer
 from keys.oauth.records import fetch_access
 from keys.records import CredentialRecord, fetch_keys
@@ -64,10 +63,10 @@ class KeyAuthentication(BaseAuthentication):
         # An IP allow list is about the AI client's address, which the MCP server has checked; here it is the caller.
         if record is None or code not in {Code.VALID, Code.IP_DENIED}:
             raise NotAuthenticated
-        limits = limits_of(record.plan, record.per_minute, record.per_month)
         return KeyCaller(
             pk=record.id, kind=kind_of(text), company_id=record.company_id, role=record.role or "",
-            scopes=effective_scopes(record), read_only_tools=server.read_only_tools, per_minute=limits.per_minute,
+            scopes=effective_scopes(record), read_only_tools=server.read_only_tools,
+            per_minute=record.limits.per_minute,
         ), None  # fmt: skip
 
     def authenticate_header(self, request: Any) -> str:

@@ -1,4 +1,4 @@
-"""Taking permits from Redis, many in one round trip, and giving back what was taken for nothing."""
+"""Taking permits from Redis, many in one round trip."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from keys import tokens
 from keys.hotstore import connection, permits, scripts
 from keys.hotstore.connection import RedisAway
 from keys.hotstore.permits import Wanted
-from keys.limits import Limits, Permit, limits_of
+from keys.limits import Limits, Permit
 from keys.records import CredentialRecord, KeyRecord
 from portal import metrics
 
@@ -46,14 +46,11 @@ class Found(NamedTuple):
     used: int
 
     @property
-    def limits(self) -> Limits:
-        """The limits of the key."""
-        return limits_of(self.record.plan, self.record.per_minute, self.record.per_month)
-
-    @property
     def is_unasked(self) -> bool:
         """Whether the key's limits could not be asked: the month's count is not known, or they are new."""
-        return self.state == permits.UNKNOWN or (self.state == permits.NO_LIMIT and self.limits != Limits(None, None))
+        return self.state == permits.UNKNOWN or (
+            self.state == permits.NO_LIMIT and self.record.limits != Limits(None, None)
+        )
 
     @property
     def is_taken(self) -> bool:
@@ -63,8 +60,8 @@ class Found(NamedTuple):
     def permit(self, now: float) -> Permit | None:
         """What became of the permit; None if the key has no limit."""
         if self.is_unasked:
-            return permits.take_all([(self.record.id, self.limits, 1)])[0]
-        return permits.permit(self.limits, self.state, self.left, self.used, 1, now)
+            return permits.take_all([(self.record.id, self.record.limits, 1)])[0]
+        return permits.permit(self.record.limits, self.state, self.left, self.used, 1, now)
 
 
 class Hit(NamedTuple):
@@ -166,7 +163,7 @@ def keep_and_take(
     for key_id, record in records.items():
         kept[b"k:" + key_id.encode()] = (
             f"{record.pepper}:{record.digest.hex()}", _key_end(record), record.server_id,
-            _dumped(record), *permits.limit_texts(limits_of(record.plan, record.per_minute, record.per_month)),
+            _dumped(record), *permits.limit_texts(record.limits),
         )  # fmt: skip
     names: list[bytes] = []
     arguments: list[Any] = []
@@ -191,7 +188,7 @@ def give_back(taken: Iterable[Found]) -> None:
         redis.send(
             *[
                 ("EVALSHA", scripts.RETURN, 2, *permits.bucket_names(redis.prefix, found.record.id, now),
-                 permits.limit_texts(found.limits)[0])
+                 permits.limit_texts(found.record.limits)[0])
                 for found in taken
             ]
         )  # fmt: skip

@@ -38,12 +38,17 @@ def recount_missed(now: datetime | None = None) -> int:
     missed = list(UsageBatch.objects.filter(by_company=False).values_list("pk", flat=True))
     if not missed:
         return 0
-    for back in range(DAYS):
-        recount_day(now - timedelta(days=back))
+    recount_days(DAYS, now)
     # Only those that were there before: one that came meanwhile may have been counted too late for its day.
     for start in range(0, len(missed), AT_ONCE):
         UsageBatch.objects.filter(pk__in=missed[start : start + AT_ONCE]).update(by_company=True)
     return len(missed)
+
+
+def recount_days(number: int, now: datetime) -> None:
+    """Make those of the last `number` days until `now` anew, each by itself."""
+    for back in range(number):
+        recount_day(now - timedelta(days=back))
 
 
 @transaction.atomic

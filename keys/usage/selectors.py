@@ -14,7 +14,7 @@ from django.utils import timezone
 from keys.models import Key, McpServer
 from keys.usage.models import Sighting, UsageDay
 from keys.usage.rankings import Ranking, key_ranking
-from keys.usage.rows import GOOD_SUM, Row, Tally
+from keys.usage.rows import GOOD_SUM, ROWS, Row, Tally
 from keys.usage.windows import Window
 from keys.verdicts import MEANINGS, Code
 from portal.ui.times import short_day
@@ -22,7 +22,6 @@ from portal.ui.times import short_day
 if TYPE_CHECKING:
     from keys.oauth.models import Connection
 
-ROWS: Final = 10
 SPARK_DAYS: Final = 14
 _GOOD = Q(code=Code.VALID.value)
 

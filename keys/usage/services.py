@@ -12,7 +12,6 @@ from django.db.models import Model
 from django.utils import timezone
 
 from keys import hotstore
-from keys.limits import limits_of
 from keys.usage.models import (
     CompanyDay,
     CompanyHour,
@@ -178,11 +177,5 @@ def report(server_id: str, batch_id: str, items: list[tuple[KeyRecord, dict[str,
         sightings.append([record.id, address, client, record.company_id, tool, "VALID", moment, moment, item["count"]])
     if not write_batch(batch_id, {"counts": counts, "sightings": sightings}):
         return False
-    hotstore.take_all(
-        [
-            (record.id, limits_of(record.plan, record.per_minute, record.per_month), item["count"])
-            for record, item, _at in items
-        ],
-        force=True,
-    )
+    hotstore.take_all([(record.id, record.limits, item["count"]) for record, item, _at in items], force=True)
     return True

@@ -19,7 +19,7 @@ from keys.models import McpServer
 from keys.oauth.models import Connection
 from keys.reviews.models import Review
 from keys.usage.models import Sighting, UsageDay, UsageHour
-from keys.usage.recounting import recount_day
+from keys.usage.recounting import recount_days
 from keys.webhooks.models import Delivery, Endpoint, Event
 from portal.accounts.models import SignIn
 from portal.audit.actors import Actor
@@ -70,8 +70,7 @@ class History:
                 columns,
                 self._usage(usage - usage // 2, [hour - timedelta(hours=back) for back in range(48)]),
             )
-            for back in range(DAYS):
-                recount_day(day - timedelta(days=back))
+            recount_days(DAYS, day)
             copy(
                 Sighting,
                 ("key_id", "company_id", "address", "client", "tool", "code", "first_at", "last_at", "count"),

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
-from keys.usage.recounting import DAYS, recount_day
+from keys.usage.recounting import DAYS, recount_days
 
 
 class Command(BaseCommand):
@@ -22,8 +21,6 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Count one day after the other."""
-        now = timezone.now()
-        for back in range(options["days"]):
-            recount_day(now - timedelta(days=back))
+        recount_days(options["days"], timezone.now())
         if options["verbosity"]:
             self.stdout.write(f"{options['days']} days counted again.")
