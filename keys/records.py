@@ -6,8 +6,7 @@ The ORM costs more than the rest of the request (docs/performance.md): the rows 
 from __future__ import annotations
 
 import sqlite3
-import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -17,6 +16,7 @@ from django.db.utils import Error as DjangoDatabaseError
 
 from keys import libpq
 from keys.limits import Limits, limits_of
+from keys.unchanged import Unchanged, postgres_version, postgres_version_of, sqlite_version
 
 _SERVER = "s.id, s.name, s.company_id, s.stopped_at, s.archived_at, s.tools"
 _CREDENTIAL = "c.digest, c.pepper, c.expires_at, c.overlap_ends_at, c.revoked_at"
@@ -47,6 +47,7 @@ _CREDENTIAL_COLUMNS = 11  # with those of its server
 
 # `OFFSET 0` keeps PostgreSQL from making one join of it all: it would read small tables whole to hash them, which costs
 # it twice as much as one look-up in each, and would go on so while they grow.
+_SNAPSHOT = "(SELECT pg_current_snapshot())"  # read once for all rows
 _OF_KEY = """
 LEFT JOIN LATERAL (SELECT * FROM companies_company WHERE id = k.company_id OFFSET 0) co ON true
 LEFT JOIN LATERAL (SELECT * FROM accounts_user WHERE id = k.user_id OFFSET 0) u ON true
@@ -55,20 +56,21 @@ LEFT JOIN LATERAL (
 ) m ON true
 """
 _POSTGRES = f"""
-SELECT {_CREDENTIAL}, {_SERVER}, {_KEY}
+SELECT {_CREDENTIAL}, {_SERVER}, {_KEY}, {_SNAPSHOT}
 FROM (SELECT * FROM keys_servercredential WHERE id = $2 OFFSET 0) c
 CROSS JOIN LATERAL (SELECT * FROM keys_mcpserver WHERE id = c.server_id OFFSET 0) s
 LEFT JOIN LATERAL (SELECT * FROM keys_key WHERE id = $1 OFFSET 0) k ON true
 {_OF_KEY}
 """.encode()  # noqa: S608
 _POSTGRES_KEYS = f"""
-SELECT {_KEY} FROM (SELECT * FROM keys_key WHERE id = ANY($1) OFFSET 0) k {_OF_KEY}
+SELECT {_KEY}, {_SNAPSHOT} FROM (SELECT * FROM keys_key WHERE id = ANY($1) OFFSET 0) k {_OF_KEY}
 """.encode()  # noqa: S608
 # Who reads which column of PostgreSQL's, for those that are neither moments nor text.
 _READERS: dict[str, libpq.Reader] = {
     "c.digest": bytes, "k.digest": bytes, "k.per_minute": libpq.number, "k.per_month": libpq.number,
     "u.is_active": libpq.flag, "s.tools": libpq.json_text, "k.scopes": libpq.json_text,
     "k.allowed_ips": libpq.json_text,
+    _SNAPSHOT: bytes,
 }  # fmt: skip
 
 
@@ -77,8 +79,8 @@ def _readers(columns: str) -> list[libpq.Reader]:
     return [libpq.moment if name.endswith("_at") else _READERS.get(name, bytes.decode) for name in names]
 
 
-_POSTGRES_READERS = _readers(f"{_CREDENTIAL}, {_SERVER}, {_KEY}")
-_POSTGRES_KEY_READERS = _readers(_KEY)
+_POSTGRES_READERS = _readers(f"{_CREDENTIAL}, {_SERVER}, {_KEY}, {_SNAPSHOT}")
+_POSTGRES_KEY_READERS = _readers(f"{_KEY}, {_SNAPSHOT}")
 
 
 class DatabaseAway(Exception):
@@ -139,29 +141,22 @@ Found = tuple[CredentialRecord | None, KeyRecord | None]
 def fetch(credential_id: str, key_id: str) -> Found:
     """The credential and the key with these ids, each None if there is none. Raises DatabaseAway.
 
-    One query, or none where it is certain that nothing was written since the last one (SQLite, see `_Unchanged`).
+    One round trip: of the look-up, or of the question whether anything was written since (keys/unchanged.py).
     """
     with _driver() as driver:
         if isinstance(driver, sqlite3.Connection):
             return _fetch_sqlite(driver, credential_id, key_id)
-        row = _one_row(driver, (key_id, credential_id))
-    if row is None:
-        return None, None
-    key = row[_CREDENTIAL_COLUMNS:]
-    return CredentialRecord._make(row[:_CREDENTIAL_COLUMNS]), None if key[0] is None else KeyRecord._make(key)
+        return _fetch_postgres(driver, credential_id, key_id)
 
 
 def fetch_keys(key_ids: Collection[str]) -> dict[str, KeyRecord]:
-    """The keys with these ids (at most a few hundred), by id. Raises DatabaseAway. One query, or none as above."""
+    """The keys with these ids (at most a few hundred), by id. Raises DatabaseAway. One round trip, as above."""
     if not key_ids:
         return {}
     with _driver() as driver:
-        if isinstance(driver, sqlite3.Connection):
-            return _fetch_keys_sqlite(driver, key_ids)
-        found = libpq.rows(
-            driver, b"latchkey_keys", _POSTGRES_KEYS, (libpq.text_array(list(key_ids)),), _POSTGRES_KEY_READERS
-        )
-    return {row[0]: KeyRecord._make(row) for row in found}
+        fetch_from = _fetch_keys_sqlite if isinstance(driver, sqlite3.Connection) else _fetch_keys_postgres
+        known = fetch_from(driver, key_ids)
+    return {key_id: record for key_id in key_ids if (record := known[key_id]) is not None}
 
 
 class _driver:  # noqa: N801
@@ -184,54 +179,53 @@ class _driver:  # noqa: N801
             raise DatabaseAway from error
 
 
-class _Unchanged(threading.local):
-    """Rows that one SQLite connection has read, good while nobody has written anything.
-
-    `PRAGMA data_version` changes when another connection commits, `total_changes` when this one writes: as long as
-    both stand, the database is the one that the rows were read from. A look-up costs a third of the request, asking
-    for the version nothing. Nothing is kept within a transaction: a rollback changes neither.
-    """
-
-    version: tuple[int, int, int] = (0, 0, 0)
-
-    def __init__(self) -> None:
-        self.rows: dict[tuple[str, str], Found] = {}
-        self.keys: dict[str, KeyRecord | None] = {}
-
-
-_unchanged = _Unchanged()
-MOST_UNCHANGED = 20_000
-
-
-def _kept(driver: sqlite3.Connection) -> _Unchanged:
-    """The rows of before, if they are as they were; else none."""
-    version = (id(driver), driver.execute("PRAGMA data_version").fetchone()[0], driver.total_changes)
-    if (
-        version != _unchanged.version
-        or driver.in_transaction
-        or len(_unchanged.rows) + len(_unchanged.keys) >= MOST_UNCHANGED
-    ):
-        _unchanged.rows, _unchanged.keys = {}, {}
-        _unchanged.version = (0, 0, 0) if driver.in_transaction else version
-    return _unchanged
+_unchanged: Unchanged[Found, KeyRecord] = Unchanged()
 
 
 def _fetch_sqlite(driver: sqlite3.Connection, credential_id: str, key_id: str) -> Found:
-    kept = _kept(driver).rows
-    found = kept.get((credential_id, key_id))
+    keep = _unchanged.stand_at(sqlite_version(driver))
+    found = _unchanged.rows.get((credential_id, key_id))
     if found is None:
-        found = kept[credential_id, key_id] = _found(_one_row(driver, (key_id, credential_id)))
+        found = _found(_one_row(driver, (key_id, credential_id)))
+        if keep:
+            _unchanged.rows[credential_id, key_id] = found
     return found
 
 
-def _fetch_keys_sqlite(driver: sqlite3.Connection, key_ids: Collection[str]) -> dict[str, KeyRecord]:
-    kept = _kept(driver).keys
-    unread = [key_id for key_id in key_ids if key_id not in kept]
-    if unread:
-        kept.update(dict.fromkeys(unread))
+def _fetch_postgres(driver: psycopg.Connection, credential_id: str, key_id: str) -> Found:
+    found = _unchanged.rows.get((credential_id, key_id))
+    if found is not None and _unchanged.stands_at(postgres_version(driver)):
+        return found
+    row = _one_row(driver, (key_id, credential_id))
+    if row is None:
+        return None, None
+    key = row[_CREDENTIAL_COLUMNS:-1]
+    found = CredentialRecord._make(row[:_CREDENTIAL_COLUMNS]), None if key[0] is None else KeyRecord._make(key)
+    if _unchanged.stand_at(postgres_version_of(driver, row[-1])):
+        _unchanged.rows[credential_id, key_id] = found
+    return found
+
+
+def _fetch_keys_sqlite(driver: sqlite3.Connection, key_ids: Collection[str]) -> Mapping[str, KeyRecord | None]:
+    known = _unchanged.keys if _unchanged.stand_at(sqlite_version(driver)) else {}
+    if unread := [key_id for key_id in key_ids if key_id not in known]:
         rows = driver.execute(_SQLITE_KEYS % ", ".join("?" * len(unread)), unread)
-        kept.update({row[0]: key_record(row) for row in rows})
-    return {key_id: record for key_id in key_ids if (record := kept[key_id]) is not None}
+        known.update(dict.fromkeys(unread))
+        known.update({row[0]: key_record(row) for row in rows})
+    return known
+
+
+def _fetch_keys_postgres(driver: psycopg.Connection, key_ids: Collection[str]) -> Mapping[str, KeyRecord | None]:
+    known = _unchanged.keys
+    if all(key_id in known for key_id in key_ids) and _unchanged.stands_at(postgres_version(driver)):
+        return known
+    rows = libpq.rows(
+        driver, b"latchkey_keys", _POSTGRES_KEYS, (libpq.text_array(list(key_ids)),), _POSTGRES_KEY_READERS
+    )
+    found = dict.fromkeys(key_ids) | {row[0]: KeyRecord._make(row[:-1]) for row in rows}
+    if rows and _unchanged.stand_at(postgres_version_of(driver, rows[0][-1])):
+        _unchanged.keys.update(found)
+    return found
 
 
 def _one_row(driver: Any, parameters: tuple[str, str]) -> Sequence[Any] | None:

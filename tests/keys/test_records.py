@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import timedelta
+from unittest import mock
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
 from django.utils import timezone
 
-from keys import tokens
+from keys import records, tokens, unchanged
 from keys.models import Key
 from keys.records import DatabaseAway, fetch, fetch_keys
 from tests import factories
@@ -55,6 +56,89 @@ def test_keys_that_were_read_are_read_again_after_a_change(company, server, owne
     assert fetch_keys([key.pk])[key.pk].revoked_at is None
     Key.objects.filter(pk=key.pk).update(revoked_at=timezone.now(), revoked_reason="Lost")
     assert fetch_keys([key.pk])[key.pk].revoked_at is not None
+
+
+@pytest.fixture
+def elsewhere():
+    """Another connection to the same database, as another process has one."""
+    other = connections.create_connection("default")
+    yield other
+    other.close()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_while_nobody_writes_nothing_is_looked_up_again(company, server, owner, server_token):
+    key, _token = factories.make_key(company, server, owner)
+    credential = tokens.parse(server_token).id
+    first, many = fetch(credential, key.pk), fetch_keys([key.pk, "nothing00000"])
+    looked_up = mock.Mock(side_effect=AssertionError("looked up again"))
+    with mock.patch.object(records, "_one_row", looked_up), mock.patch.object(records, "_found", looked_up):
+        assert fetch(credential, key.pk) is first
+    assert fetch_keys([key.pk, "nothing00000"])[key.pk] is many[key.pk]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_another_connection_commits_is_read_from_then_on(company, server, owner, server_token, elsewhere):
+    key, _token = factories.make_key(company, server, owner)
+    credential = tokens.parse(server_token).id
+
+    def names():
+        return {fetch(credential, key.pk)[1].name, fetch_keys([key.pk])[key.pk].name}
+
+    assert names() == {key.name}
+    elsewhere.set_autocommit(False)
+    with elsewhere.cursor() as cursor:
+        cursor.execute("UPDATE keys_key SET name = 'another' WHERE id = %s", [key.pk])
+    assert names() == {key.name}  # read while the other has written, but not committed
+    assert names() == {key.name}
+    elsewhere.commit()
+    assert names() == {"another"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_transactions_that_run_the_later_may_end_first(company, server, owner, server_token, elsewhere):
+    """The oldest transaction still runs, so it alone does not tell that another one has ended."""
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite has one writer at a time")
+    key, _token = factories.make_key(company, server, owner)
+    credential = tokens.parse(server_token).id
+    oldest = connections.create_connection("default")
+    try:
+        for other in (oldest, elsewhere):
+            other.set_autocommit(False)
+            with other.cursor() as cursor:
+                cursor.execute("SELECT pg_current_xact_id()")
+        with elsewhere.cursor() as cursor:
+            cursor.execute("UPDATE keys_key SET name = 'another' WHERE id = %s", [key.pk])
+        assert fetch(credential, key.pk)[1].name == key.name
+        elsewhere.commit()
+        assert fetch(credential, key.pk)[1].name == "another"
+    finally:
+        oldest.close()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_a_transaction_has_written_is_what_it_reads(company, server, owner, server_token):
+    key, _token = factories.make_key(company, server, owner)
+    credential = tokens.parse(server_token).id
+    assert fetch(credential, key.pk)[1].name == fetch_keys([key.pk])[key.pk].name == key.name
+    with transaction.atomic():
+        for name in ("one", "two"):
+            Key.objects.filter(pk=key.pk).update(name=name)
+            assert fetch(credential, key.pk)[1].name == fetch_keys([key.pk])[key.pk].name == name
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_more_rows_are_kept_than_a_thread_may(company, server, owner, server_token, monkeypatch):
+    monkeypatch.setattr(unchanged, "MOST", 3)
+    credential = tokens.parse(server_token).id
+    fetch("nothing00000", "")
+    for _ in range(8):
+        key, _token = factories.make_key(company, server, owner)
+        fetch(credential, key.pk)
+    for number in range(8):
+        fetch(credential, f"nothing0000{number}")
+        assert len(records._unchanged.rows) <= 3
 
 
 def test_what_is_not_there_is_none(server_token):
