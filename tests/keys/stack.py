@@ -35,10 +35,12 @@ class Stack:
     """`webs` web processes, a worker on request, and keys to use.
 
     `durable`: what waits in the queue outlives a crash of Redis. `clocked`: the last web process has a clock of its own
-    (set_clock), if libfaketime is there.
+    (set_clock), if libfaketime is there. `hot`: with Redis; else the processes know of no Redis.
     """
 
-    def __init__(self, folder: Path, webs: int = 3, *, durable: bool = False, clocked: bool = False) -> None:
+    def __init__(
+        self, folder: Path, webs: int = 3, *, durable: bool = False, clocked: bool = False, hot: bool = True
+    ) -> None:
         self.folder = folder
         self.redis = ThrowawayRedis(folder, durable=durable)
         self.postgres = ThrowawayPostgres(folder) if has_postgres() else None
@@ -50,7 +52,7 @@ class Stack:
             "LATCHKEY_ENV": "development",
             "LATCHKEY_USAGE_FLUSH_SECONDS": "1",
             "DATABASE_URL": database,
-            "REDIS_URL": self.redis.url,
+            "REDIS_URL": self.redis.url if hot else "",
             "PYTHONPATH": str(ROOT),
         }
         self.ports = [free_port() for _ in range(webs)]

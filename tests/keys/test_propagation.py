@@ -1,6 +1,7 @@
 """Revocation while everything runs: three web processes, two verifiers, load, 200 keys one after the other.
 
-Where wrk is installed it asks each web process as often as that answers, beside the watchers.
+Once with what Redis keeps, once with what each process keeps (keys/unchanged.py). Where wrk is installed it asks each
+web process as often as that answers, beside the watchers.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ pytestmark = pytest.mark.services
 KEYS = 200
 
 
-@pytest.fixture
-def stack(tmp_path):
-    made = Stack(tmp_path)
+@pytest.fixture(params=[True, False], ids=["with Redis", "without Redis"])
+def stack(tmp_path, request):
+    made = Stack(tmp_path, hot=request.param)
     try:
         made.start(KEYS + 20)
         yield made
