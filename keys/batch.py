@@ -88,7 +88,7 @@ def _ask_database(server: CredentialRecord, credential: str, items: list[_Item],
     wanted = [item.token for item in items if item.token]
     records = fetch_keys({token.id for token in wanted if token.kind is not tokens.Kind.ACCESS})
     if by_oauth := {token.id for token in wanted if token.kind is tokens.Kind.ACCESS}:
-        records |= fetch_access(list(by_oauth))
+        records |= fetch_access(by_oauth)
     for item in items:
         record = records.get(item.token.id) if item.token else None
         item.code, item.facts = decide(server, record, item.token, item.question, now)

@@ -16,71 +16,8 @@ from django.db.utils import Error as DjangoDatabaseError
 
 from keys import libpq
 from keys.limits import Limits, limits_of
+from keys.lookups import KEYS, POSTGRES_MANY_READERS, POSTGRES_ONE_READERS, Source
 from keys.unchanged import Unchanged, postgres_version, postgres_version_of, sqlite_version
-
-_SERVER = "s.id, s.name, s.company_id, s.stopped_at, s.archived_at, s.tools"
-_CREDENTIAL = "c.digest, c.pepper, c.expires_at, c.overlap_ends_at, c.revoked_at"
-_KEY = (
-    "k.id, k.digest, k.pepper, k.name, k.server_id, k.scopes, k.allowed_ips, k.expires_at, k.overlap_ends_at,"
-    " k.revoked_at, k.per_minute, k.per_month, co.id, co.name, co.slug, co.state, co.plan, u.id, u.name, u.email,"
-    " u.is_active, m.role"
-)
-_SQLITE = f"""
-SELECT {_CREDENTIAL}, {_SERVER}, {_KEY}
-FROM keys_servercredential c
-JOIN keys_mcpserver s ON s.id = c.server_id
-LEFT JOIN keys_key k ON k.id = ?
-LEFT JOIN companies_company co ON co.id = k.company_id
-LEFT JOIN accounts_user u ON u.id = k.user_id
-LEFT JOIN companies_membership m ON m.company_id = k.company_id AND m.user_id = k.user_id
-WHERE c.id = ?
-"""  # noqa: S608  (column lists only)
-_SQLITE_KEYS = f"""
-SELECT {_KEY}
-FROM keys_key k
-JOIN companies_company co ON co.id = k.company_id
-JOIN accounts_user u ON u.id = k.user_id
-LEFT JOIN companies_membership m ON m.company_id = k.company_id AND m.user_id = k.user_id
-WHERE k.id IN (%s)
-"""  # noqa: S608
-_CREDENTIAL_COLUMNS = 11  # with those of its server
-
-# `OFFSET 0` keeps PostgreSQL from making one join of it all: it would read small tables whole to hash them, which costs
-# it twice as much as one look-up in each, and would go on so while they grow.
-_SNAPSHOT = "(SELECT pg_current_snapshot())"  # read once for all rows
-_OF_KEY = """
-LEFT JOIN LATERAL (SELECT * FROM companies_company WHERE id = k.company_id OFFSET 0) co ON true
-LEFT JOIN LATERAL (SELECT * FROM accounts_user WHERE id = k.user_id OFFSET 0) u ON true
-LEFT JOIN LATERAL (
-    SELECT role FROM companies_membership WHERE company_id = k.company_id AND user_id = k.user_id OFFSET 0
-) m ON true
-"""
-_POSTGRES = f"""
-SELECT {_CREDENTIAL}, {_SERVER}, {_KEY}, {_SNAPSHOT}
-FROM (SELECT * FROM keys_servercredential WHERE id = $2 OFFSET 0) c
-CROSS JOIN LATERAL (SELECT * FROM keys_mcpserver WHERE id = c.server_id OFFSET 0) s
-LEFT JOIN LATERAL (SELECT * FROM keys_key WHERE id = $1 OFFSET 0) k ON true
-{_OF_KEY}
-""".encode()  # noqa: S608
-_POSTGRES_KEYS = f"""
-SELECT {_KEY}, {_SNAPSHOT} FROM (SELECT * FROM keys_key WHERE id = ANY($1) OFFSET 0) k {_OF_KEY}
-""".encode()  # noqa: S608
-# Who reads which column of PostgreSQL's, for those that are neither moments nor text.
-_READERS: dict[str, libpq.Reader] = {
-    "c.digest": bytes, "k.digest": bytes, "k.per_minute": libpq.number, "k.per_month": libpq.number,
-    "u.is_active": libpq.flag, "s.tools": libpq.json_text, "k.scopes": libpq.json_text,
-    "k.allowed_ips": libpq.json_text,
-    _SNAPSHOT: bytes,
-}  # fmt: skip
-
-
-def _readers(columns: str) -> list[libpq.Reader]:
-    names = columns.split(", ")
-    return [libpq.moment if name.endswith("_at") else _READERS.get(name, bytes.decode) for name in names]
-
-
-_POSTGRES_READERS = _readers(f"{_CREDENTIAL}, {_SERVER}, {_KEY}, {_SNAPSHOT}")
-_POSTGRES_KEY_READERS = _readers(f"{_KEY}, {_SNAPSHOT}")
 
 
 class DatabaseAway(Exception):
@@ -136,27 +73,37 @@ class KeyRecord(NamedTuple):
 
 
 Found = tuple[CredentialRecord | None, KeyRecord | None]
+_SERVER_COLUMNS = len(CredentialRecord._fields)
 
 
-def fetch(credential_id: str, key_id: str) -> Found:
-    """The credential and the key with these ids, each None if there is none. Raises DatabaseAway.
+def fetch(credential_id: str, token_id: str, source: Source = KEYS) -> Found:
+    """The credential and the key (or what else `source` reads) with these ids, each None if there is none.
 
-    One round trip: of the look-up, or of the question whether anything was written since (keys/unchanged.py).
+    One round trip: of the look-up, or of the question whether anything was written since (keys/unchanged.py). Raises
+    DatabaseAway.
     """
     with _driver() as driver:
         if isinstance(driver, sqlite3.Connection):
-            return _fetch_sqlite(driver, credential_id, key_id)
-        return _fetch_postgres(driver, credential_id, key_id)
+            return _fetch_sqlite(driver, credential_id, token_id, source)
+        return _fetch_postgres(driver, credential_id, token_id, source)
+
+
+def fetch_many(token_ids: Collection[str], source: Source) -> dict[str, KeyRecord]:
+    """What `source` reads for these ids, at most a few hundred, by the ids that were asked for.
+
+    One round trip, as above. Raises DatabaseAway.
+    """
+    if not token_ids:
+        return {}
+    with _driver() as driver:
+        fetch_from = _fetch_many_sqlite if isinstance(driver, sqlite3.Connection) else _fetch_many_postgres
+        known = fetch_from(driver, token_ids, source)
+    return {token_id: record for token_id in token_ids if (record := known[token_id]) is not None}
 
 
 def fetch_keys(key_ids: Collection[str]) -> dict[str, KeyRecord]:
-    """The keys with these ids (at most a few hundred), by id. Raises DatabaseAway. One round trip, as above."""
-    if not key_ids:
-        return {}
-    with _driver() as driver:
-        fetch_from = _fetch_keys_sqlite if isinstance(driver, sqlite3.Connection) else _fetch_keys_postgres
-        known = fetch_from(driver, key_ids)
-    return {key_id: record for key_id in key_ids if (record := known[key_id]) is not None}
+    """The keys with these ids, by id, as above."""
+    return fetch_many(key_ids, KEYS)
 
 
 class _driver:  # noqa: N801
@@ -182,68 +129,71 @@ class _driver:  # noqa: N801
 _unchanged: Unchanged[Found, KeyRecord] = Unchanged()
 
 
-def _fetch_sqlite(driver: sqlite3.Connection, credential_id: str, key_id: str) -> Found:
+def _fetch_sqlite(driver: sqlite3.Connection, credential_id: str, token_id: str, source: Source) -> Found:
+    asked = (source.name, credential_id, token_id)
     keep = _unchanged.stand_at(sqlite_version(driver))
-    found = _unchanged.rows.get((credential_id, key_id))
+    found = _unchanged.one.get(asked)
     if found is None:
-        found = _found(_one_row(driver, (key_id, credential_id)))
+        found = _found(_one_row(driver, token_id, credential_id, source))
         if keep:
-            _unchanged.rows[credential_id, key_id] = found
+            _unchanged.one[asked] = found
     return found
 
 
-def _fetch_postgres(driver: psycopg.Connection, credential_id: str, key_id: str) -> Found:
-    found = _unchanged.rows.get((credential_id, key_id))
+def _fetch_postgres(driver: psycopg.Connection, credential_id: str, token_id: str, source: Source) -> Found:
+    asked = (source.name, credential_id, token_id)
+    found = _unchanged.one.get(asked)
     if found is not None and _unchanged.stands_at(postgres_version(driver)):
         return found
-    row = _one_row(driver, (key_id, credential_id))
+    row = _one_row(driver, token_id, credential_id, source)
     if row is None:
         return None, None
-    key = row[_CREDENTIAL_COLUMNS:-1]
-    found = CredentialRecord._make(row[:_CREDENTIAL_COLUMNS]), None if key[0] is None else KeyRecord._make(key)
+    key = row[_SERVER_COLUMNS:-1]
+    found = CredentialRecord._make(row[:_SERVER_COLUMNS]), None if key[0] is None else KeyRecord._make(key)
     if _unchanged.stand_at(postgres_version_of(driver, row[-1])):
-        _unchanged.rows[credential_id, key_id] = found
+        _unchanged.one[asked] = found
     return found
 
 
-def _fetch_keys_sqlite(driver: sqlite3.Connection, key_ids: Collection[str]) -> Mapping[str, KeyRecord | None]:
-    known = _unchanged.keys if _unchanged.stand_at(sqlite_version(driver)) else {}
-    if unread := [key_id for key_id in key_ids if key_id not in known]:
-        rows = driver.execute(_SQLITE_KEYS % ", ".join("?" * len(unread)), unread)
+def _fetch_many_sqlite(
+    driver: sqlite3.Connection, token_ids: Collection[str], source: Source
+) -> Mapping[str, KeyRecord | None]:
+    known = _unchanged.many_of(source.name) if _unchanged.stand_at(sqlite_version(driver)) else {}
+    if unread := [token_id for token_id in token_ids if token_id not in known]:
+        rows = driver.execute(source.sqlite_many(len(unread)), unread)
         known.update(dict.fromkeys(unread))
-        known.update({row[0]: key_record(row) for row in rows})
+        known.update({row[-1]: key_record(row[:-1]) for row in rows})
     return known
 
 
-def _fetch_keys_postgres(driver: psycopg.Connection, key_ids: Collection[str]) -> Mapping[str, KeyRecord | None]:
-    known = _unchanged.keys
-    if all(key_id in known for key_id in key_ids) and _unchanged.stands_at(postgres_version(driver)):
+def _fetch_many_postgres(
+    driver: psycopg.Connection, token_ids: Collection[str], source: Source
+) -> Mapping[str, KeyRecord | None]:
+    known = _unchanged.many_of(source.name)
+    if all(token_id in known for token_id in token_ids) and _unchanged.stands_at(postgres_version(driver)):
         return known
-    rows = libpq.rows(
-        driver, b"latchkey_keys", _POSTGRES_KEYS, (libpq.text_array(list(key_ids)),), _POSTGRES_KEY_READERS
-    )
-    found = dict.fromkeys(key_ids) | {row[0]: KeyRecord._make(row[:-1]) for row in rows}
+    name, ids = f"latchkey_many_{source.name}".encode(), libpq.text_array(list(token_ids))
+    rows = libpq.rows(driver, name, source.postgres_many(), (ids,), POSTGRES_MANY_READERS)
+    found = dict.fromkeys(token_ids) | {row[-2]: KeyRecord._make(row[:-2]) for row in rows}
     if rows and _unchanged.stand_at(postgres_version_of(driver, rows[0][-1])):
-        _unchanged.keys.update(found)
+        _unchanged.many_of(source.name).update(found)
     return found
 
 
-def _one_row(driver: Any, parameters: tuple[str, str]) -> Sequence[Any] | None:
-    """The row that the database has for the ids of a key and a credential, asked by its driver."""
+def _one_row(driver: Any, token_id: str, credential_id: str, source: Source) -> Sequence[Any] | None:
+    """The row that the database has for the ids of a token and a credential, asked by its driver."""
     if isinstance(driver, sqlite3.Connection):
-        row: Sequence[Any] | None = driver.execute(_SQLITE, parameters).fetchone()
+        row: Sequence[Any] | None = driver.execute(source.sqlite_one(), (token_id, credential_id)).fetchone()
         return row
-    key_id, credential_id = parameters
-    found = libpq.rows(
-        driver, b"latchkey_verdict", _POSTGRES, (key_id.encode(), credential_id.encode()), _POSTGRES_READERS
-    )
+    name, parameters = f"latchkey_one_{source.name}".encode(), (token_id.encode(), credential_id.encode())
+    found = libpq.rows(driver, name, source.postgres_one(), parameters, POSTGRES_ONE_READERS)
     return found[0] if found else None
 
 
 def _found(row: Sequence[Any] | None) -> Found:
     if row is None:
         return None, None
-    end = _CREDENTIAL_COLUMNS
+    end = _SERVER_COLUMNS
     credential = CredentialRecord(
         bytes(row[0]), row[1], _epoch(row[2]), _epoch(row[3]), _epoch(row[4]),
         row[5], row[6], row[7], _epoch(row[8]), _epoch(row[9]), row[10],
@@ -252,7 +202,7 @@ def _found(row: Sequence[Any] | None) -> Found:
 
 
 def key_record(row: Sequence[Any]) -> KeyRecord:
-    """A row of the columns that `_KEY` names, as a record."""
+    """A row of RECORD_COLUMNS as a record."""
     ends = (_epoch(row[7]), _epoch(row[8]), _epoch(row[9]))
     return KeyRecord._make((row[0], bytes(row[1]), *row[2:7], *ends, *row[10:]))
 

@@ -29,17 +29,21 @@ _SNAPSHOT = b"SELECT pg_current_snapshot()"
 
 
 class Unchanged(threading.local, Generic[Row, Key]):
-    """`rows` by the ids of a credential and a key, `keys` by their id (None: there is no such key)."""
+    """What was read for one question (by source and ids), and for many (by source, then id; None: nothing there)."""
 
     def __init__(self) -> None:
         self._version: Version = ()
-        self.rows: dict[tuple[str, str], Row] = {}
-        self.keys: dict[str, Key | None] = {}
+        self.one: dict[tuple[str, str, str], Row] = {}
+        self._many: dict[str, dict[str, Key | None]] = {}
+
+    def many_of(self, source: str) -> dict[str, Key | None]:
+        """What was read for many."""
+        return self._many.setdefault(source, {})
 
     def stand_at(self, version: Version) -> bool:
         """Forget what was read at another version. Whether what is read at this one may be kept: not at ()."""
-        if version != self._version or len(self.rows) + len(self.keys) >= MOST:
-            self.rows, self.keys = {}, {}
+        if version != self._version or len(self.one) + sum(map(len, self._many.values())) >= MOST:
+            self.one, self._many = {}, {}
             self._version = version
         return bool(version)
 

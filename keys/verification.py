@@ -15,7 +15,8 @@ from django.conf import settings
 
 from keys import addresses, answers, hotstore, scopes, tokens
 from keys.limits import Permit
-from keys.oauth.records import fetch_access
+from keys.lookups import KEYS
+from keys.oauth.records import ACCESS
 from keys.peppers import redigests
 from keys.records import CredentialRecord, KeyRecord, fetch
 from keys.unknown_ids import unknown_ids
@@ -98,10 +99,9 @@ def kind_of(text: str) -> str:
 def _fetch(
     server_token: tokens.Token, key_token: tokens.Token | None
 ) -> tuple[CredentialRecord | None, KeyRecord | None]:
-    if key_token is not None and key_token.kind is tokens.Kind.ACCESS:
-        credential, _none = fetch(server_token.id, "")
-        return credential, fetch_access([key_token.id]).get(key_token.id)
-    return fetch(server_token.id, key_token.id if key_token else "")
+    if key_token is None:
+        return fetch(server_token.id, "")
+    return fetch(server_token.id, key_token.id, ACCESS if key_token.kind is tokens.Kind.ACCESS else KEYS)
 
 
 def settle(

@@ -6,11 +6,14 @@ from datetime import timedelta
 from itertools import count
 from typing import Any
 
+from django.conf import settings
 from django.utils import timezone
+from oauth2_provider.models import get_access_token_model
 
-from keys import services
+from keys import services, tokens
 from keys.mcp.catalogue import TOOLS
 from keys.models import Key, McpServer, ServerCredential
+from keys.oauth.models import AccessValue, Connection
 from keys.servers import services as servers
 from keys.tokens import Token
 from portal.accounts.models import User
@@ -80,3 +83,20 @@ def make_key(company: Company, server: McpServer, user: User, **fields: Any) -> 
         "actor": Actor.user(user),
     }
     return services.create_key(company=company, server=server, user=user, **defaults | fields)
+
+
+def make_access_token(company: Company, server: McpServer, user: User, **fields: Any) -> tuple[Connection, Token]:
+    """A connection of an AI client and an access token of it, good for an hour; `fields` are the connection's."""
+    connection = Connection.objects.create(
+        **{"company": company, "server": server, "user": user, "client_name": "Gemini CLI", "scopes": ["tools:*"]}
+        | fields
+    )
+    token = tokens.generate(tokens.Kind.ACCESS)
+    name, pepper = next(iter(settings.PEPPERS.items()))
+    ends = timezone.now() + timedelta(hours=1)
+    row = get_access_token_model().objects.create(user=user, token=token.text, expires=ends, scope="tools:*")
+    AccessValue.objects.create(
+        id=token.id, connection=connection, access_token=row, digest=tokens.digest(token.text, pepper), pepper=name,
+        scopes=connection.scopes, expires_at=ends,
+    )  # fmt: skip
+    return connection, token

@@ -21,8 +21,8 @@ from portal import metrics
 
 TTL_SECONDS: Final = 2
 LEASE_SECONDS: Final = 1
-# On SQLite each process keeps the rows that it read while nobody wrote (keys/unchanged.py): that costs less than a round
-# trip, and needs nothing to be forgotten. Redis has the limits alone then.
+# On SQLite each process keeps the rows that it read while nobody wrote (keys/unchanged.py): that costs less than a
+# round trip, and needs nothing to be forgotten. Redis has the limits alone then.
 KEPT_FOR = {"postgresql"}
 _NEVER: Final = 2**53 - 1
 

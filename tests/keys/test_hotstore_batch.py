@@ -118,7 +118,7 @@ def test_access_tokens_are_looked_up_beside_keys(redis, ask_all, company, server
     with mock.patch.object(batch, "fetch_access", return_value={}) as fetch:
         assert codes(ask_all(token.text, access.text)) == ["VALID", "NOT_FOUND"]
         assert looked_up == [key.pk]
-        fetch.assert_called_once_with([access.id])
+        fetch.assert_called_once_with({access.id})
         fetch.reset_mock()
         assert codes(ask_all(token.text)) == ["VALID"]
         fetch.assert_not_called()

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from datetime import timedelta
 from unittest import mock
 
 import pytest
+from django.conf import settings
 from django.db import connection, connections, transaction
 from django.utils import timezone
 
-from keys import records, tokens, unchanged
+from keys import records, tokens, unchanged, verification
 from keys.models import Key
+from keys.oauth import connections as oauth_connections
+from keys.oauth.records import ACCESS, fetch_access, fetch_connections
 from keys.records import DatabaseAway, fetch, fetch_keys
+from portal.audit.actors import Actor
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -37,6 +42,52 @@ def test_many_keys_are_read_as_one_is(company, server, owner, server_token):
     ids = [factories.make_key(company, server, owner)[0].pk for _ in range(3)]
     found = fetch_keys([*ids, "nothing00000", "}{,\"'\\é"])
     assert found == {key_id: fetch(tokens.parse(server_token).id, key_id)[1] for key_id in ids}
+
+
+def test_an_access_token_is_read_as_a_key_is(company, server, owner, server_token):
+    ends = timezone.now() + timedelta(days=3)
+    connection_, token = factories.make_access_token(
+        company, server, owner, client_name="Zoë's client", scopes=["tool:whoami"], expires_at=ends
+    )
+    credential, record = fetch(tokens.parse(server_token).id, token.id, ACCESS)
+    assert fetch_access([token.id, "nothing00000"]) == {token.id: record}
+    key, _token = factories.make_key(company, server, owner, name="Zoë's client", scopes=["tool:whoami"])
+    assert credential is not None and record is not None
+    assert record._replace(digest=b"", expires_at=None) == fetch_keys([key.pk])[key.pk]._replace(
+        id=connection_.pk, digest=b"", expires_at=None, overlap_ends_at=pytest.approx(ends.timestamp(), abs=1e-6)
+    )
+    assert tokens.matches(token.text, record.digest, record.pepper, settings.PEPPERS)
+    assert record.expires_at == pytest.approx(time.time() + 3600, abs=60)
+
+
+def test_a_connection_is_read_without_a_digest(company, server, owner):
+    connection_, token = factories.make_access_token(company, server, owner)
+    found = fetch_connections([connection_.pk, token.id])
+    assert found == {
+        connection_.pk: fetch_access([token.id])[token.id]._replace(digest=b"", pepper="", expires_at=None)
+    }
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_id_of_a_key_is_no_access_token_and_the_other_way_round(company, server, owner, server_token):
+    key, _token = factories.make_key(company, server, owner)
+    _connection, access = factories.make_access_token(company, server, owner)
+    credential = tokens.parse(server_token).id
+    for _again in range(2):  # looked up, then kept
+        assert fetch(credential, key.pk)[1] and fetch(credential, access.id, ACCESS)[1]
+        assert fetch(credential, key.pk, ACCESS)[1] is fetch(credential, access.id)[1] is None
+        assert list(fetch_keys([key.pk, access.id])) == [key.pk]
+        assert list(fetch_access([key.pk, access.id])) == [access.id]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_access_token_ends_with_its_connection_from_then_on(company, server, owner, server_token):
+    connection_, token = factories.make_access_token(company, server, owner)
+    question = verification.Question(token.text)
+    for _again in range(2):
+        assert verification.verify(server_token, question)["code"] == "VALID"
+    oauth_connections.revoke(connection=connection_, reason="Lost", actor=Actor.user(owner))
+    assert not verification.verify(server_token, question)["valid"]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -138,7 +189,7 @@ def test_no_more_rows_are_kept_than_a_thread_may(company, server, owner, server_
         fetch(credential, key.pk)
     for number in range(8):
         fetch(credential, f"nothing0000{number}")
-        assert len(records._unchanged.rows) <= 3
+        assert len(records._unchanged.one) <= 3
 
 
 def test_what_is_not_there_is_none(server_token):
