@@ -149,9 +149,14 @@ class Bench:
         say(run({**self.environment, **environment}, "manage.py", "fill", "--companies", str(companies), "--keys",
                 str(keys), "--sample", str(min(keys // 2, COLD)), "--tokens", str(tokens)).strip()
             + f" ({engine})")  # fmt: skip
+        if size == "1 k":
+            run({**self.environment, **environment}, "-m", "bench.access_tokens", str(tokens), str(WARM))
         made = read_json(tokens)
         headers = [f"Bearer {made['credential']}"]
-        bodies = [json.dumps({"key": key, "tool": "get_companies"}) for key in made["keys"]]
+        bodies, of_clients = (
+            [json.dumps({"key": text, "tool": "get_companies"}) for text in made.get(kind, [])]
+            for kind in ("keys", "access_tokens")
+        )
         for place, with_redis in enumerate((False, True)):
             name = table.ours(engine, size, with_redis)
             variables = environment | {"REDIS_URL": f"{self.redis.url[:-1]}{place}" if with_redis else ""}
@@ -163,6 +168,7 @@ class Bench:
                 Target(f"{name}, cold", server, verify, headers, bodies, fresh=max(1, len(bodies) // 10))
             )
             if size == "1 k":
+                self.targets.append(Target(f"{name}, access tokens", server, verify, headers, of_clients))
                 self.targets.append(
                     Target(f"{name}, batch of {BATCH}", server, verify + "/batch", headers, _batches(made["keys"]),
                            keys=BATCH)

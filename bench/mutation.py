@@ -38,6 +38,8 @@ TARGETS: Final[dict[str, list[str]]] = {
         "tests/keys/test_hotstore.py",
     ],
     "keys/batch.py": ["tests/keys/test_verdicts.py", "tests/keys/test_hotstore_batch.py"],
+    "keys/unchanged.py": ["tests/keys/test_records.py"],
+    "keys/records.py": ["tests/keys/test_records.py"],
     "keys/rules.py": [
         "tests/keys/test_lifecycle_details.py",
         "tests/keys/test_lifecycle.py",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from contextlib import suppress
 from datetime import timedelta
@@ -13,7 +14,7 @@ from django.db import connection, connections, transaction
 from django.utils import timezone
 
 from keys import records, tokens, unchanged, verification
-from keys.models import Key
+from keys.models import Key, McpServer, ServerCredential
 from keys.oauth import connections as oauth_connections
 from keys.oauth.records import ACCESS, fetch_access, fetch_connections
 from keys.records import DatabaseAway, fetch, fetch_keys
@@ -23,19 +24,38 @@ from tests import factories
 pytestmark = pytest.mark.django_db
 
 
-def test_every_column_is_read_alike(company, server, owner, server_token):
-    key, _token = factories.make_key(company, server, owner, scopes=["tool:whoami"])
+def test_every_column_is_read_alike(company, owner):
     now = timezone.now()
+    ends = [now + timedelta(days=1, microseconds=-number) for number in range(8)]
+    server = factories.make_server(tools=[{"name": "whoami", "read_only": True}])
+    credential, _token = factories.make_credential(server)
+    key, _token = factories.make_key(company, server, owner, scopes=["tool:whoami"])
+    McpServer.objects.filter(pk=server.pk).update(company=company, stopped_at=ends[0], archived_at=ends[1])
+    ServerCredential.objects.filter(pk=credential.pk).update(
+        expires_at=ends[2], overlap_ends_at=ends[3], revoked_at=ends[4]
+    )
     Key.objects.filter(pk=key.pk).update(
-        name='Zoë\'s "key"', allowed_ips=["10.0.0.0/8", "2001:db8::/32"], expires_at=now + timedelta(days=1),
-        overlap_ends_at=now + timedelta(hours=1), revoked_at=now, revoked_reason="Lost", per_minute=7,
-        per_month=900_000,
+        name='Zoë\'s "key"', allowed_ips=["10.0.0.0/8", "2001:db8::/32"], expires_at=ends[5], overlap_ends_at=ends[6],
+        revoked_at=ends[7], revoked_reason="Lost", per_minute=7, per_month=900_000,
     )  # fmt: skip
-    credential, record = fetch(tokens.parse(server_token).id, key.pk)
-    assert record == fetch_keys([key.pk])[key.pk]
-    assert record is not None and record.user_active is True and record.per_month == 900_000
-    assert record.revoked_at == pytest.approx(now.timestamp(), abs=1e-6)
-    assert credential is not None and credential.server_id == server.pk and credential.stopped_at is None
+    for model in (server, credential, key):
+        model.refresh_from_db()
+    found_credential, record = fetch(credential.pk, key.pk)
+    assert found_credential is not None and record is not None
+    assert found_credential._replace(tools=json.loads(found_credential.tools)) == (
+        bytes(credential.digest), credential.pepper, *epochs(ends[2:5]), server.pk, server.name, company.pk,
+        *epochs(ends[:2]), server.tools,
+    )  # fmt: skip
+    assert record._replace(scopes=json.loads(record.scopes), allowed_ips=json.loads(record.allowed_ips)) == (
+        key.pk, bytes(key.digest), key.pepper, 'Zoë\'s "key"', server.pk, ["tool:whoami"],
+        ["10.0.0.0/8", "2001:db8::/32"], *epochs(ends[5:]), 7, 900_000, company.pk, company.name, company.slug,
+        "active", company.plan, owner.pk, owner.name, owner.email, True, "owner",
+    )  # fmt: skip
+    assert fetch_keys([key.pk]) == {key.pk: record}
+
+
+def epochs(moments):
+    return [pytest.approx(moment.timestamp(), abs=2e-7) for moment in moments]
 
 
 def test_many_keys_are_read_as_one_is(company, server, owner, server_token):
@@ -189,7 +209,8 @@ def test_no_more_rows_are_kept_than_a_thread_may(company, server, owner, server_
         fetch(credential, key.pk)
     for number in range(8):
         fetch(credential, f"nothing0000{number}")
-        assert len(records._unchanged.one) <= 3
+        fetch_keys([f"nothing0001{number}"])
+        assert len(records._unchanged.one) + len(records._unchanged.many_of("key")) <= 3
 
 
 def test_what_is_not_there_is_none(server_token):
