@@ -134,6 +134,14 @@ def companies(*, query: str = "", state: str = "") -> QuerySet[Company]:
     )
 
 
+def fitting_sort(state: str, sort: str) -> str:
+    """`sort`, or another order where it leaves nothing of `state`: what has ended expires no more."""
+    if state == CredentialState.REVOKED:
+        return "revoked" if sort == "expiring" else sort
+    empty = {"revoked", "expiring"} if state == CredentialState.EXPIRED else {"revoked"}
+    return "newest" if state and sort in empty else sort
+
+
 def keys(
     *, query: str = "", state: str = "", server: str = "", company: str = "", user: str = "", sort: str = "newest"
 ) -> QuerySet[Key]:
