@@ -139,7 +139,8 @@ def test_a_rule_survives_its_row():
 
 def test_of_a_wide_rule_companies_are_counted_among_the_first_keys(staff_client, server, many, monkeypatch):
     monkeypatch.setattr("portal.staff.revocations.finds.WIDE", 5)
-    monkeypatch.setattr("portal.staff.views.revocations.WIDE", 5)
+    monkeypatch.setattr("portal.staff.revocations.finds.FIRST", 5)
+    monkeypatch.setattr("portal.staff.views.revocations.FIRST", 5)
     shown = staff_client.get(RULE, {"server": server.name}).content.decode()
     assert shown.count("At least: counted among the first 5 keys") == 2
     assert "12 keys and connections are refused" in shown and "Acme" in shown and "CI 11" in shown

@@ -24,7 +24,7 @@ from portal.staff.errors import StaffError
 from portal.staff.forms import ConfirmForm
 from portal.staff.models import RevocationRun, RunState
 from portal.staff.revocations import runs
-from portal.staff.revocations.finds import SAMPLE, WIDE, Found, look, number_of
+from portal.staff.revocations.finds import FIRST, SAMPLE, Found, look, number_of
 from portal.staff.revocations.rules import MOMENTS, Rule, in_words, matches
 from portal.staff.rule_forms import QUICK, RuleForm, RunForm
 from portal.staff.views.acts import act_page, posted
@@ -67,7 +67,7 @@ def _preview(rule: Rule, keys: Found[Key], connections: Found[Connection]) -> di
         "number": keys.number + connections.number,
         "companies": Company.objects.filter(pk__in=companies).order_by("name")[:SAMPLE],
         "partial": keys.is_wide or connections.is_wide,
-        "wide": WIDE,
+        "first": FIRST,
         "company_count": len(companies),
         "owner_count": owners.values("user").distinct().count(),
     }
