@@ -14,7 +14,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from keys import labels
-from keys.attention import BY_SLUG, CONCERNS, Concern, concerned
+from keys.attention import BY_SLUG, CONCERNS, REFUSED, Concern, concerned
 from keys.models import CredentialState, Key
 from keys.selectors import company_labels, company_makers, labelled, visible_servers
 from keys.tokens import TOKEN_PATTERN
@@ -121,17 +121,20 @@ def listing(company: Company, address: QueryDict) -> Listing:
     if needs := form.chosen("needs"):
         keys = concerned(company, keys, needs)
     sort = form.chosen("sort") or NEWEST
-    page = _page(company, keys.order_by(SORTS[sort][1], "-created_at", "id"), address.get("page"))
+    ids: Any = keys.order_by(SORTS[sort][1], "-created_at", "id").values_list("pk", flat=True)
+    if needs == REFUSED:
+        ids = list(ids)  # a week of refusals is added up: once, and not to count the keys and again to page them
+    page = _page(company, ids, address.get("page"))
     has_keys = bool(page.paginator.count) or company.keys.exists()
     return Listing(page, form, query, sort, has_keys, daily_uses(page.object_list))
 
 
-def _page(company: Company, keys: QuerySet[Key], number: str | None) -> Page[Key]:
-    """The page `number` of `keys`: their ids first. Most orders sort all keys of a company, whose rows are wide."""
-    page: Page[Any] = Paginator(keys.values_list("pk", flat=True), PAGE_SIZE).get_page(number)
-    ids = list(page.object_list)
-    found = company.keys.select_related("server", "user").defer("digest").in_bulk(ids)
-    page.object_list = [found[pk] for pk in ids if pk in found]
+def _page(company: Company, ids: Any, number: str | None) -> Page[Key]:
+    """The page `number` of the keys `ids`. Most orders sort all keys of a company, and ids alone are quick to sort."""
+    page: Page[Any] = Paginator(ids, PAGE_SIZE).get_page(number)
+    shown = list(page.object_list)
+    found = company.keys.select_related("server", "user").defer("digest").in_bulk(shown)
+    page.object_list = [found[pk] for pk in shown if pk in found]
     return page
 
 
