@@ -1,8 +1,8 @@
 """What staff's words may mean, in each list: names that begin with them, and ids, slugs or addresses that are them.
 
-Words that begin few names are collected, each part by an index of its own, which one OR of them all need not do. Words
-that begin more than BROAD are half of everything: collecting and sorting that takes seconds, while a list that walks
-along its order and tests each row meets a page of them soon.
+Words that begin few names are looked up, and their ids written into the query: a database that is left to guess how
+many there are reads a million keys to sort ten. Words that begin more than BROAD are half of everything: collecting
+and sorting that takes seconds, while a list that walks along its order and tests each row meets a page of them soon.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from portal.companies.models import Company, Membership
 from portal.prefixes import begins
 
 Row = TypeVar("Row", bound=Model)
-BROAD: Final = 1_000  # words that begin so many names are no narrow search any more
+BROAD: Final = 500  # words that begin so many names are no narrow search any more
 _VISIBLE_PART = re.compile(r"lk_(?:live|test)_[0-9A-Za-z]{12}")
 
 
@@ -33,7 +33,7 @@ _VISIBLE_PART = re.compile(r"lk_(?:live|test)_[0-9A-Za-z]{12}")
 class Search:
     """Rows of `model` of which one of `names` or of `exact` holds, or that lead to a row of another search by a column.
 
-    `names`: how texts begin, of which there may be many. `exact`: never more than a few.
+    `names`: how texts begin, of which there may be many. `exact`: what an index tells at once.
     """
 
     model: type[Model]
@@ -43,23 +43,36 @@ class Search:
 
     def of(self, rows: QuerySet[Row]) -> QuerySet[Row]:
         """Those of `rows` that are meant, quick in an order that an index has, however many they are."""
-        return rows.filter(self.test() if self.is_broad() else Q(pk__in=self.ids()))
+        few = self.few()
+        return rows.filter(self.test() if few is None else few)
 
-    def is_broad(self) -> bool:
-        """Whether the words begin more than BROAD names."""
-        own = bool(self.names) and is_broad(self._plain.filter(reduce(or_, self.names)))
-        return own or any(other.is_broad() for other in self.related.values())
+    def few(self) -> Q | None:
+        """What is meant, by ids; None if the words begin more than BROAD names."""
+        named = self._named()
+        if named is None:
+            return None
+        found = reduce(or_, self.exact, Q(pk__in=named))
+        for column, other in self.related.items():
+            ids = other.ids()
+            if ids is None:
+                return None
+            found |= Q(**{f"{column}__in": ids})
+        return found
 
-    def ids(self) -> QuerySet[Any]:
-        """Ids of what is meant, each part by its index."""
-        parts = [self._plain.filter(condition).values("pk") for condition in (*self.names, *self.exact)]
-        parts += [
-            self._plain.filter(**{f"{column}__in": other.ids()}).values("pk") for column, other in self.related.items()
-        ]
-        return parts[0].union(*parts[1:]) if parts[1:] else parts[0]
+    def ids(self) -> list[str] | None:
+        """The ids of what is meant themselves, of a search that leads to no other; None likewise."""
+        named = self._named()
+        if named is None:
+            return None
+        exact = self._plain.filter(reduce(or_, self.exact)) if self.exact else self._plain.none()
+        return [*named, *exact.values_list("pk", flat=True)]
+
+    def _named(self) -> list[str] | None:
+        named = _first(self._plain.filter(reduce(or_, self.names))) if self.names else []
+        return None if len(named) > BROAD else named
 
     def test(self) -> Q:
-        """The same as one condition, to be tested row by row."""
+        """The same as a condition of each row by itself."""
         return reduce(or_, (*self.names, *self.exact, *self._leads()))
 
     def _leads(self) -> Iterator[Q]:
@@ -73,13 +86,20 @@ class Search:
 
 def is_broad(rows: QuerySet[Any]) -> bool:
     """Whether there are more than BROAD rows, without going on from there."""
-    return len(rows.order_by().values_list("pk", flat=True)[: BROAD + 1]) > BROAD
+    return len(_first(rows)) > BROAD
+
+
+def _first(rows: QuerySet[Any]) -> list[Any]:
+    return list(rows.order_by().values_list("pk", flat=True)[: max(BROAD, 0) + 1])
 
 
 def companies(query: str) -> Search:
     """By name, slug, id, or a member's address."""
-    members = Membership.objects.filter(user__email=query.lower()).order_by().values("company")
-    return Search(Company, [begins("name", query)], [Q(slug=query.lower()), Q(pk=query), Q(pk__in=members)])
+    exact = [Q(slug=query.lower()), Q(pk=query)]
+    if "@" in query:
+        members = Membership.objects.filter(user__email=query.lower()).values_list("company", flat=True)
+        exact.append(Q(pk__in=list(members)))
+    return Search(Company, [begins("name", query)], exact)
 
 
 def people(query: str) -> Search:
