@@ -142,7 +142,7 @@ def test_of_a_wide_rule_companies_are_counted_among_the_first_keys(staff_client,
     monkeypatch.setattr("portal.staff.revocations.finds.FIRST", 5)
     monkeypatch.setattr("portal.staff.views.revocations.FIRST", 5)
     shown = staff_client.get(RULE, {"server": server.name}).content.decode()
-    assert shown.count("At least: counted among the first 5 keys") == 2
+    assert shown.count("At least: counted among the first 5 of each") == 2
     assert "12 keys and connections are refused" in shown and "Acme" in shown and "CI 11" in shown
 
 
