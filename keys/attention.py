@@ -20,6 +20,7 @@ from portal.companies.models import Company
 SOON: Final = timedelta(days=14)
 NEW: Final = timedelta(days=7)  # a key that is younger may well wait for its client
 LONG: Final = timedelta(days=90)
+REFUSED: Final = "refused"  # the one concern that is not read off the key itself
 REFUSED_DAYS: Final = 7
 REFUSED_OFTEN: Final = 10
 
@@ -56,7 +57,7 @@ CONCERNS: Final = (
         _("Rotate them in time: the new value gets as long a life again."), "clock",
     ),
     Concern(
-        "refused", _("Refused often"),
+        REFUSED, _("Refused often"),
         ngettext_lazy(
             "%(count)d key was refused often this week", "%(count)d keys were refused often this week", "count"
         ),
@@ -88,7 +89,7 @@ def concerned(company: Company, keys: QuerySet[Key], slug: str, *, now: datetime
     """Those of `keys`, keys of `company`, that the concern `slug` is about."""
     now = now or timezone.now()
     keys = keys.usable(now)  # type: ignore[attr-defined]
-    if slug == "refused":
+    if slug == REFUSED:
         return keys.filter(pk__in=_refused_often(company, now))
     return keys.filter(_conditions(now)[slug])
 
@@ -107,7 +108,7 @@ def standing(company: Company, *, now: datetime | None = None) -> Standing:
     now = now or timezone.now()
     conditions = _conditions(now)
     usable: Any = company.keys.order_by()
-    conditions["refused"] = Q(pk__in=_refused_often(company, now))
+    conditions[REFUSED] = Q(pk__in=_refused_often(company, now))
     counts = usable.usable(now).aggregate(
         active=Count("pk", filter=Q(overlap_ends_at__isnull=True)),
         rotating=Count("pk", filter=Q(overlap_ends_at__isnull=False)),

@@ -14,9 +14,9 @@ from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from keys import labels
-from keys.attention import BY_SLUG, CONCERNS, Concern, concerned
+from keys.attention import BY_SLUG, CONCERNS, REFUSED, Concern, concerned
 from keys.models import CredentialState, Key
-from keys.selectors import company_keys, company_labels, company_makers, labelled, visible_servers
+from keys.selectors import company_labels, company_makers, labelled, visible_servers
 from keys.tokens import TOKEN_PATTERN
 from keys.usage.selectors import daily_uses
 from portal.companies.models import Company
@@ -72,7 +72,7 @@ class FilterForm(forms.Form):
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One page of the list, and what it was narrowed by. `total`: all keys of the company.
+    """One page of the list, and what it was narrowed by. `has_keys`: whether the company has any at all.
 
     `uses`: id of a key of the page → its requests of the last days, for those that had any.
     """
@@ -81,7 +81,7 @@ class Listing:
     form: FilterForm
     query: str
     sort: str
-    total: int
+    has_keys: bool
     uses: dict[str, list[int]]
 
     @property
@@ -107,8 +107,7 @@ def listing(company: Company, address: QueryDict) -> Listing:
     """The keys of `company` that the query string asks for."""
     form = FilterForm({"sort": NEWEST} | address.dict(), company=company)
     query = address.get("q", "").strip()[:120]
-    keys = company_keys(company)
-    total = keys.count()
+    keys: QuerySet[Key] = company.keys.all()
     if query:
         keys = _search(keys, query)
     if state := form.chosen("state"):
@@ -122,10 +121,21 @@ def listing(company: Company, address: QueryDict) -> Listing:
     if needs := form.chosen("needs"):
         keys = concerned(company, keys, needs)
     sort = form.chosen("sort") or NEWEST
-    keys = keys.order_by(SORTS[sort][1], "-created_at", "id")
-    page = Paginator(keys, PAGE_SIZE).get_page(address.get("page"))
-    uses = daily_uses(page.object_list)
-    return Listing(page, form, query, sort, total, uses)
+    ids: Any = keys.order_by(SORTS[sort][1], "-created_at", "id").values_list("pk", flat=True)
+    if needs == REFUSED:
+        ids = list(ids)  # a week of refusals is added up: once, and not to count the keys and again to page them
+    page = _page(company, ids, address.get("page"))
+    has_keys = bool(page.paginator.count) or company.keys.exists()
+    return Listing(page, form, query, sort, has_keys, daily_uses(page.object_list))
+
+
+def _page(company: Company, ids: Any, number: str | None) -> Page[Key]:
+    """The page `number` of the keys `ids`. Most orders sort all keys of a company, and ids alone are quick to sort."""
+    page: Page[Any] = Paginator(ids, PAGE_SIZE).get_page(number)
+    shown = list(page.object_list)
+    found = company.keys.select_related("server", "user").defer("digest").in_bulk(shown)
+    page.object_list = [found[pk] for pk in shown if pk in found]
+    return page
 
 
 def without_secret(query: str) -> str | None:

@@ -21,8 +21,8 @@ from keys.tokens import TOKEN_PATTERN
 from portal.audit.actors import Actor
 from portal.companies.access import CompanyRequest, company_page
 from portal.cursors import paginate
+from portal.staff import searches
 from portal.staff.access import staff_page
-from portal.staff.searches import leaks_by
 
 PAGE = 50
 _TOKEN_PART = re.compile(r"lk_[a-z]{3,4}_([0-9A-Za-z]{12})", re.ASCII)
@@ -88,7 +88,7 @@ def staff_leaks(request: HttpRequest) -> HttpResponseBase:
     if query := form.query:
         part = _TOKEN_PART.search(query)
         identifier = part[1] if part else query
-        found = found.filter(pk__in=leaks_by(query, identifier))
+        found = searches.leaks(query, identifier).of(found)
     page = paginate(found, order=("-reported_at", "-id"), size=PAGE, cursor=request.GET.get("cursor", ""))
     filters = [form["kind"], form["source"], form["outcome"]]
     rows = [(leak, reverse("staff:key", args=[leak.subject_id]) if leak.kind == Kind.KEY else "") for leak in page.rows]

@@ -65,6 +65,7 @@ class McpServer(models.Model):
             models.UniqueConstraint(fields=["is_portal"], condition=Q(is_portal=True), name="server_one_portal"),
         ]
         indexes = [
+            models.Index(fields=["name", "id"], name="server_by_name"),
             models.Index(Folded("name"), name="server_name_begins"),
             models.Index(Folded("title"), name="server_title_begins"),
             models.Index(Folded("url"), name="server_url_begins"),

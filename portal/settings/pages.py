@@ -38,6 +38,7 @@ STORAGES = {
     },
 }
 WHITENOISE_USE_FINDERS = not PRODUCTION
+FORM_RENDERER = "portal.ui.widgets.Renderer"
 
 # --- Security ---------------------------------------------------------------------------------------------------------
 

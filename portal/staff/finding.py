@@ -28,8 +28,7 @@ from portal.companies.models import Company
 from portal.incidents.models import Incident
 from portal.incidents.selectors import incidents
 from portal.prefixes import begins
-from portal.staff.searches import servers_by
-from portal.staff.selectors import companies_matching, people_matching
+from portal.staff import searches
 
 SHOWN: Final = 10
 _WHOLE = re.compile(tokens.TOKEN_PATTERN)
@@ -165,9 +164,9 @@ def search(text: str) -> Found:
                      connections=_connections(Q(user__in=people)) if people else [])  # fmt: skip
     events = _request(text) if _REQUEST_ID(text) else []
     return Found(
-        companies=list(companies_matching(text).order_by("name", "id")[:SHOWN]),
-        people=list(people_matching(text).order_by("name", "id")[:SHOWN]),
-        servers=list(McpServer.objects.filter(pk__in=servers_by(text)).order_by("name")[:SHOWN]),
+        companies=list(searches.companies(text).of(Company.objects.all()).order_by("name", "id")[:SHOWN]),
+        people=list(searches.people(text).of(User.objects.all()).order_by("name", "id")[:SHOWN]),
+        servers=list(searches.servers(text).of(McpServer.objects.all()).order_by("name", "id")[:SHOWN]),
         keys=_keys(Q(pk__in=Key.objects.order_by().filter(begins("name", text)).values("pk"))),
         connections=_connections(
             Q(pk__in=Connection.objects.order_by().filter(begins("client_name", text)).values("pk"))

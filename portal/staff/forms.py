@@ -7,12 +7,14 @@ from typing import Any, Final
 from django import forms
 from django.conf import settings
 from django.contrib.humanize.templatetags.humanize import intcomma
+from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from keys.models import CredentialState
 from portal.accounts.models import User
 from portal.companies.models import CompanyState
 from portal.staff.roles import StaffRole
+from portal.staff.selectors import fitting_sort
 
 KEY_REASONS: Final = [
     ("", _("Choose a reason")),
@@ -69,8 +71,10 @@ class KeyFilter(forms.Form):
         ],
     )
 
-    def __init__(self, *args: Any, servers: list[tuple[str, str]], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, data: QueryDict, *, servers: list[tuple[str, str]]) -> None:
+        asked = data.dict()
+        asked["sort"] = fitting_sort(str(asked.get("state", "")), str(asked.get("sort", "")))
+        super().__init__(asked)
         field = self.fields["server"]
         assert isinstance(field, forms.ChoiceField)
         field.choices = [("", _("Any MCP server")), *servers]

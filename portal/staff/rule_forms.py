@@ -15,6 +15,7 @@ from portal.accounts.models import User
 from portal.companies.models import Company
 from portal.staff.errors import RuleEmpty
 from portal.staff.forms import RevokeForm
+from portal.staff.revocations.finds import Number
 from portal.staff.revocations.rules import Rule
 
 QUICK = 10  # more than this at once need a recent sign-in and their number typed
@@ -127,7 +128,7 @@ class RunForm(RevokeForm):
 
     field_order = ("why", "note", "incident", "title", "tell_owners", "confirm")
 
-    def __init__(self, *args: Any, number: int, incidents: list[tuple[str, str]], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, number: Number, incidents: list[tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.number = number
         choice = self.fields["incident"]
@@ -135,11 +136,14 @@ class RunForm(RevokeForm):
         choice.choices = [("", _("A new incident")), *incidents]
         if not incidents:
             del self.fields["incident"]
-        if number <= QUICK:
+        if number.count <= QUICK:
             del self.fields["confirm"]
+        elif not number.exact:
+            self.fields["confirm"].help_text = _("The number above; a tenth more or less is as good.")
 
     def clean_confirm(self) -> int:
         """The number must be that of the preview as it is now."""
-        if self.cleaned_data["confirm"] != self.number:
+        typed: int | None = self.cleaned_data["confirm"]
+        if typed is None or not self.number.is_meant_by(typed):
             raise forms.ValidationError(_("The rule finds %(number)s now."), params={"number": self.number})
-        return self.number
+        return typed

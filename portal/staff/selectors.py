@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from django.core.cache import cache
-from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models import Case, Count, F, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from keys.models import CredentialState, Key, McpServer, ServerCredential
-from keys.selectors import find_keys
-from portal.accounts.models import User
 from portal.companies.models import Company, CompanyState, Membership
 from portal.counting import counts
-from portal.prefixes import begins
+from portal.staff import searches
+from portal.staff.searches import is_broad
 
-BROAD: Final = 1_000  # words that begin so many names are no narrow search any more
 COUNTED = 10_000  # a count stops here: beyond it the exact number tells nobody anything
-_VISIBLE_PART = re.compile(r"lk_(?:live|test)_[0-9A-Za-z]{12}")
 
 # Sort → (columns with the primary key last, what must hold of the rows so that no column is null).
 KEY_SORTS: Final[dict[str, tuple[tuple[str, ...], dict[str, Any]]]] = {
@@ -107,7 +103,7 @@ def _in_state(found: QuerySet[Key], state: str, now: datetime) -> QuerySet[Key]:
     if state == CredentialState.ROTATING:
         found = found.filter(_rotated())
     ended = Key.objects.order_by().filter(revoked_at=None, expires_at__lte=now)
-    if state == CredentialState.EXPIRED and not _is_broad(ended):
+    if state == CredentialState.EXPIRED and not is_broad(ended):
         # So few that the walk would pass nearly all keys before it met a page of them.
         replaced = Key.objects.order_by().filter(_rotated(), revoked_at=None, overlap_ends_at__lte=now)
         return found.filter(pk__in=ended.values("pk").union(replaced.values("pk")))
@@ -127,7 +123,9 @@ def companies(*, query: str = "", state: str = "") -> QuerySet[Company]:
 
     Each with `member_count` and `key_count` (in use).
     """
-    found = companies_matching(query) if query else Company.objects.all()
+    found = Company.objects.all()
+    if query:
+        found = searches.companies(query).of(found)
     if state:
         found = found.filter(state=state)
     return found.annotate(
@@ -136,11 +134,19 @@ def companies(*, query: str = "", state: str = "") -> QuerySet[Company]:
     )
 
 
+def fitting_sort(state: str, sort: str) -> str:
+    """`sort`, or another order where it leaves nothing of `state`: what has ended expires no more."""
+    if state == CredentialState.REVOKED:
+        return "revoked" if sort == "expiring" else sort
+    empty = {"revoked", "expiring"} if state == CredentialState.EXPIRED else {"revoked"}
+    return "newest" if state and sort in empty else sort
+
+
 def keys(
     *, query: str = "", state: str = "", server: str = "", company: str = "", user: str = "", sort: str = "newest"
 ) -> QuerySet[Key]:
     """Keys of all companies with company, server and member: by visible part, id, name, company or person."""
-    found = _matching_keys(query) if query else Key.objects.all()
+    found = searches.keys(query) if query else Key.objects.all()
     found = found.filter(**KEY_SORTS[sort][1])
     if state:
         found = _in_state(found, state, timezone.now())
@@ -150,75 +156,6 @@ def keys(
     found = found.filter(**{name: value for name, value in narrow.items() if value})
     # Prefetched, not joined: a join lets the database leave the index of the order.
     return found.select_related(None).prefetch_related("company", "server", "user").defer("digest")
-
-
-def companies_by(query: str) -> QuerySet[Any]:
-    """Ids of the companies that `query` may mean. Each part follows an index of its own, which an OR need not do."""
-    plain = Company.objects.order_by()
-    return (
-        plain.filter(begins("name", query))
-        .values("pk")
-        .union(
-            plain.filter(slug=query.lower()).values("pk"),
-            plain.filter(pk=query).values("pk"),
-            Membership.objects.filter(user__email=query.lower()).order_by().values("company"),
-        )
-    )
-
-
-def people_by(query: str) -> QuerySet[Any]:
-    """Ids of the people whose name or e-mail address begins with `query`, or whose id it is."""
-    plain = User.objects.order_by()
-    by_email = plain.filter(begins("email", query)).values("pk")
-    if "@" in query:
-        return by_email
-    return by_email.union(plain.filter(begins("name", query)).values("pk"), plain.filter(pk=query).values("pk"))
-
-
-def _matching_keys(query: str) -> QuerySet[Key]:
-    if visible := _VISIBLE_PART.search(query):
-        return find_keys(visible[0])
-    if re.fullmatch(r"[0-9A-Za-z]{12}", query) and Key.objects.filter(pk=query).exists():
-        return find_keys(query)
-    plain = Key.objects.order_by()
-    named = plain.filter(begins("name", query)).values("pk")
-    people = User.objects.filter(_is_person(query))
-    parts = [people] if "@" in query else [people, named, Company.objects.filter(begins("name", query))]
-    if any(_is_broad(part) for part in parts):
-        # Half of everything matches: collecting and sorting it takes seconds, while the order's index meets a page of
-        # it soon.
-        found = Q(Exists(people.filter(pk=OuterRef("user_id"))))
-        if "@" not in query:
-            found |= begins("name", query)
-            found |= Q(Exists(Company.objects.filter(begins("name", query), pk=OuterRef("company_id"))))
-        return Key.objects.filter(found)
-    of_people = plain.filter(user_id__in=people_by(query)).values("pk")
-    of_companies = plain.filter(company_id__in=companies_by(query)).values("pk")
-    return Key.objects.filter(pk__in=of_people if "@" in query else named.union(of_people, of_companies))
-
-
-def companies_matching(query: str) -> QuerySet[Company]:
-    """The companies that `query` may mean, in whatever order is asked for then: by an index either way."""
-    if _is_broad(Company.objects.filter(begins("name", query))):
-        return Company.objects.filter(begins("name", query) | Q(slug=query.lower()) | Q(pk=query))
-    return Company.objects.filter(pk__in=companies_by(query))
-
-
-def people_matching(query: str) -> QuerySet[User]:
-    """The people that `query` may mean, likewise."""
-    if _is_broad(User.objects.filter(_is_person(query))):
-        return User.objects.filter(_is_person(query) | Q(pk=query))
-    return User.objects.filter(pk__in=people_by(query))
-
-
-def _is_person(query: str) -> Q:
-    by_email = begins("email", query)
-    return by_email if "@" in query else by_email | begins("name", query)
-
-
-def _is_broad(rows: QuerySet[Any]) -> bool:
-    """Whether there are more than BROAD rows, without going on from there."""
-    return len(rows.order_by().values_list("pk", flat=True)[: BROAD + 1]) > BROAD
 
 
 def key(key_id: str) -> Key | None:
@@ -266,14 +203,11 @@ def latest_revocations(count: int = 6) -> list[Key]:
     )
 
 
-def servers(*, ids: QuerySet[Any] | None = None, owner: str = "") -> QuerySet[McpServer]:
-    """MCP servers with their company, `credential_count` (in use) and `verified_at`; owner `everyone` or `company`.
-
-    `ids`: only those (portal/staff/searches.py).
-    """
+def servers(*, query: str = "", owner: str = "") -> QuerySet[McpServer]:
+    """MCP servers with their company, `credential_count` (in use) and `verified_at`; owner `everyone` or `company`."""
     found = McpServer.objects.select_related("company")
-    if ids is not None:
-        found = found.filter(pk__in=ids)
+    if query:
+        found = searches.servers(query).of(found)
     if owner:
         found = found.filter(company__isnull=owner == "everyone")
     own = ServerCredential.objects.filter(server=OuterRef("pk"))

@@ -14,13 +14,12 @@ _PAD = 2
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar: its place in the picture and its words."""
+    """One bar: its place in the picture."""
 
     x: float
     y: float
     width: float
     height: float
-    title: str
 
 
 def numbers(values: Iterable[object]) -> list[float]:
@@ -69,15 +68,15 @@ def area(points: Sequence[tuple[float, float]], height: float) -> str:
     return f"{path(points)}L{points[-1][0]:g} {height:g}L{points[0][0]:g} {height:g}Z"
 
 
-def bars(pairs: Sequence[tuple[str, float]], width: float, height: float, top: float) -> list[Bar]:
-    """One bar a pair, with a gap of a quarter between them. A value above 0 is always seen."""
-    if not pairs:
+def bars(values: Sequence[float], width: float, height: float, top: float) -> list[Bar]:
+    """One bar a value, with a gap of a quarter between them. A value above 0 is always seen."""
+    if not values:
         return []
-    slot = width / len(pairs)
+    slot = width / len(values)
     gap = min(slot * 0.25, 8)
     result = []
-    for index, (label, value) in enumerate(pairs):
+    for index, value in enumerate(values):
         tall = max(round(height * value / (top or 1), 1), 2.0) if value else 0.0
         x, wide = round(index * slot + gap / 2, 1), round(slot - gap, 1)
-        result.append(Bar(x, round(height - tall, 1), wide, tall, f"{label}: {said(value)}"))
+        result.append(Bar(x, round(height - tall, 1), wide, tall))
     return result

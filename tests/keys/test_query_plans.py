@@ -158,14 +158,17 @@ def test_every_page_of_staff(filled, staff_client, key, company):
     words = ("Company", company.slug, "person1", "person1@", "Key 1", "nothing at all", company.pk)
     searches = [f"/staff/{page}/?q={word}" for page in ("keys", "companies", "people") for word in words]
     searches += [f"/staff/companies/?sort={sort}" for sort in ("newest", "oldest", "name")]
-    searches += ["/staff/keys/?state=active&sort=expiring", "/staff/companies/?state=active&sort=newest"]
+    searches += [f"/staff/keys/?state={state}&sort={sort}" for state in ("active", "expired", "revoked")
+                 for sort in ("newest", "expiring", "revoked")]  # fmt: skip
+    searches += ["/staff/companies/?state=active&sort=newest", "/staff/revoke/?server=fill",
+                 f"/staff/revoke/?company={company.slug}"]  # fmt: skip
     found, answered = costly(staff_client, [*paths, *searches])
     assert not found, "\n".join(found)
     assert answered >= 12
 
 
 def test_what_staff_look_for(filled, staff_client, key, server):
-    """Connections, servers and leaks, of which `fill` makes none."""
+    """Connections, servers and leaks, of which `fill` makes none; words that begin few names, and that begin all."""
     staff_client.get("/account/")
     ids = list(Company.objects.values_list("pk", flat=True)[:900])
     McpServer.objects.bulk_create(
@@ -191,6 +194,9 @@ def test_what_staff_look_for(filled, staff_client, key, server):
         "leaks": {"laptop 77": "Laptop 77", "https://github.com/x/88": "Laptop 88", "subject00099": "Laptop 99",
                   "incident0066": "Laptop 66"},
     }  # fmt: skip
+    for page, words in (("connections", "agent"), ("connections", "Company"), ("servers", "own"), ("leaks", "laptop"),
+                        ("leaks", "Company")):  # fmt: skip
+        shown[page][words] = {"connections": "Agent", "servers": "Own", "leaks": "Laptop"}[page]
     searches = [f"/staff/{page}/?{urlencode({'q': words})}" for page, wanted in shown.items() for words in wanted]
     found, answered = costly(staff_client, searches)
     assert not found, "\n".join(found)

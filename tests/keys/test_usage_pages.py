@@ -113,6 +113,30 @@ def test_days_are_those_of_the_company(owner_client, company, key):
     assert page(owner_client, company, days="1").context["usage"].good_pairs[-1] == ("01:00", 0)
 
 
+@pytest.mark.parametrize(
+    ("zone", "hours", "expected"),
+    [
+        # 29 March begins at 23:00 UTC and ends at 22:00: it has 23 hours.
+        ("Europe/Amsterdam", ["28 22", "28 23", "29 21", "29 22"], [1, 2, 1]),
+        # Days begin at half past an hour, which counts for the day that it began in.
+        ("Asia/Kolkata", ["28 18", "28 19", "29 18", "29 19"], [1, 2, 1]),
+        ("America/New_York", ["28 03", "28 04", "29 03", "29 04"], [1, 2, 1]),
+    ],
+)
+def test_days_of_the_chart_begin_at_midnight_of_the_zone_also_where_clocks_change(
+    owner_client, company, key, zone, hours, expected
+):
+    company.time_zone = zone
+    company.save(update_fields=["time_zone"])
+    for hour in hours:
+        use(key, at=datetime.strptime(f"2026-03-{hour}", "%Y-%m-%d %H").replace(tzinfo=UTC))
+    points = page(owner_client, company, days="90").context["usage"].points
+    found = [point.good for point in points if point.good]
+    assert found == expected
+    labels = [point.label for point in points if point.good]
+    assert labels == (["27 Mar", "28 Mar", "29 Mar"] if "America" in zone else ["28 Mar", "29 Mar", "30 Mar"])
+
+
 def test_where_hours_are_not_kept_so_long_the_page_counts_in_days_of_utc_and_says_so(
     owner_client, company, key, settings
 ):

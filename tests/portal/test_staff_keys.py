@@ -158,6 +158,24 @@ def test_keys_are_filtered_by_server_and_sorted(staff_client, company, server, o
     assert names(staff_client, sort="revoked") == []
 
 
+@pytest.mark.parametrize(
+    ("state", "sort", "used"),
+    [("revoked", "expiring", "revoked"), ("expired", "expiring", "newest"), ("active", "revoked", "newest"),
+     ("active", "expiring", "expiring"), ("revoked", "oldest", "oldest"), ("", "revoked", "revoked")],
+)  # fmt: skip
+def test_an_order_that_leaves_nothing_of_a_state_gives_way(
+    staff_client, company, server, owner, key, state, sort, used
+):
+    ended = factories.make_key(company, server, owner, name="ended")[0]
+    Key.objects.filter(pk=ended.pk).update(expires_at=timezone.now() - timedelta(minutes=1))
+    gone = factories.make_key(company, server, owner, name="gone")[0]
+    staff_client.post(reverse("staff:key_revoke", args=[gone.pk]), {"why": "Leaked"})
+    response = staff_client.get(reverse("staff:keys"), {"state": state, "sort": sort})
+    found = {"revoked": [gone.name], "expired": [ended.name], "active": [key.name], "": [gone.name]}
+    assert [one.name for one in response.context["page"].rows] == found[state]
+    assert response.context["form"]["sort"].value() == used
+
+
 @pytest.mark.parametrize("sort", ["newest", "oldest", "expiring"])
 def test_every_key_is_on_exactly_one_page(staff_client, company, server, owner, monkeypatch, sort):
     monkeypatch.setattr(views, "PAGE", 4)

@@ -20,11 +20,13 @@ from keys.usage.models import Sighting
 from portal.audit.actors import SYSTEM, Actor
 from portal.audit.models import AuditEvent
 from portal.audit.services import verify_chain
+from portal.ids import ALPHABET
 from portal.incidents.models import Incident, IncidentNotice
 from portal.incidents.services import open_incident
 from portal.staff.errors import RuleEmpty
 from portal.staff.models import RevocationRun, RunState
 from portal.staff.revocations import runs
+from portal.staff.revocations.finds import Number
 from portal.staff.revocations.rules import Rule, matches
 from tests import factories
 
@@ -136,17 +138,61 @@ def test_a_rule_survives_its_row():
 
 
 def test_of_a_wide_rule_companies_are_counted_among_the_first_keys(staff_client, server, many, monkeypatch):
-    monkeypatch.setattr("portal.staff.views.revocations.WIDE", 5)
+    monkeypatch.setattr("portal.staff.revocations.finds.WIDE", 5)
+    monkeypatch.setattr("portal.staff.revocations.finds.FIRST", 5)
+    monkeypatch.setattr("portal.staff.views.revocations.FIRST", 5)
     shown = staff_client.get(RULE, {"server": server.name}).content.decode()
-    assert shown.count("At least: counted among the first 5 keys") == 2
-    assert "12 keys and connections are refused" in shown and "Acme" in shown
+    assert shown.count("At least: counted among the first 5 of each") == 2
+    assert "12 keys and connections are refused" in shown and "Acme" in shown and "CI 11" in shown
+
+
+@pytest.fixture
+def endless(company, server, owner, monkeypatch):
+    """A rule's keys are so many that they are reckoned: two of fourteen have an id that begins with 0."""
+    monkeypatch.setattr("portal.staff.revocations.finds.WIDE", 5)
+    monkeypatch.setattr("portal.staff.revocations.finds.COUNTED", 10)
+    keys = [factories.make_key(company, server, owner, name=f"CI {number}")[0] for number in range(14)]
+    for number, key in enumerate(keys):
+        Key.objects.filter(pk=key.pk).update(id=f"{0 if number < 2 else 7}{number:011}")
+
+
+def test_of_nearly_every_key_the_number_is_about_and_need_not_be_typed_exactly(
+    staff_client, company, endless, settings, idle
+):
+    settings.FOUR_EYES_ABOVE = 13
+    address = f"{RULE}?company={company.slug}"
+    shown = staff_client.get(address).content.decode()
+    assert "About 120 keys and connections are refused" in shown and "10 of about 120" in shown
+    assert "CI 13" in shown, "the latest are what they are"
+    for typed in ("14", "100"):
+        refused = staff_client.post(address, {"why": "Leaked", "confirm": typed})
+        assert refused.status_code == 400 and "The rule finds about 120 now" in refused.content.decode()
+    assert staff_client.post(address, {"why": "Leaked", "confirm": "115"}).status_code == 302
+    run = RevocationRun.objects.get()
+    assert (run.expected_keys, run.state) == (14, RunState.WAITING), "the run counts exactly"
+    second = Client()
+    second.force_login(factories.make_staff(role="support"))
+    approve = second.get(reverse("staff:run_approve", args=[run.pk])).content.decode()
+    assert "asks to revoke about 120 keys and connections" in approve
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(Number(7), "7"), (Number(99_999), "99,999"), (Number(953_812, exact=False), "about 950,000"),
+     (Number(100_001, exact=False) + Number(3), "about 100,000"), (Number(7) + Number(5), "12")],
+)  # fmt: skip
+def test_a_number_that_is_reckoned_says_so(number, words):
+    assert str(number) == words
+
+
+def test_the_random_ids_that_begin_with_0_are_one_in_62():
+    assert ALPHABET[0] == "0" and len(set(ALPHABET)) == 62 and sorted(ALPHABET) == list(ALPHABET)
 
 
 def test_the_preview_says_how_many_whose_and_who_is_told(staff_client, company, owner, many, other_company):
     response = staff_client.get(RULE, {"company": company.slug})
-    assert (response.context["key_count"], response.context["company_count"], response.context["owner_count"]) == (
-        12, 1, 1,
-    )  # fmt: skip
+    assert response.context["keys"].number == Number(12)
+    assert (response.context["company_count"], response.context["owner_count"]) == (1, 1)
     assert "CI 11" in response.content.decode()
     assert not RevocationRun.objects.exists() and not Key.objects.filter(revoked_at__isnull=False).exists()
 

@@ -8,10 +8,14 @@ import pytest
 from django import forms
 from django.conf import settings
 from django.core.paginator import Paginator
+from django.forms.renderers import DjangoTemplates, get_default_renderer
 from django.http import HttpRequest
 from django.template import engines
 from django.test import Client, RequestFactory
+from django.test.html import parse_html
 from django.utils import timezone, translation
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy
 
 from keys.models import Key
 from portal.companies.models import CompanyState
@@ -19,6 +23,7 @@ from portal.ui import charts, times
 from portal.ui.badges import badge_of
 from portal.ui.icons import ICONS
 from portal.ui.templatetags import fields, graphs, marks, places
+from portal.ui.widgets import Renderer
 
 # Mails are no pages: mail programs read no style sheet.
 TEMPLATES = sorted(
@@ -176,7 +181,7 @@ def test_a_line_stays_in_its_picture() -> None:
 
 
 def test_a_small_value_is_still_a_bar_and_zero_is_none() -> None:
-    small, zero = charts.bars([("a", 1), ("b", 0)], 100, 40, 10_000)
+    small, zero = charts.bars([1, 0], 100, 40, 10_000)
     assert small.height >= 2
     assert zero.height == 0
 
@@ -327,3 +332,13 @@ def test_the_switcher_lists_own_companies_only(owner_client: Client, key: Key, o
     html = owner_client.get(f"/c/{key.company.slug}/keys/").content.decode()
     assert str(key.company) in html
     assert str(other_company) not in html
+
+
+def test_select_boxes_are_written_as_django_writes_them():
+    """With groups, with what has to be escaped, chosen or not, and with attributes that have no value."""
+    choices = [("", "Any"), ("Größe <&>", [(1, 'One "1"'), (2, gettext_lazy("Keys"))]), ("x'", SafeString("<b>"))]
+    for value, attributes in ((None, {}), (2, {"class": 'a "b"', "required": True, "disabled": False}), ("x'", {})):
+        select = forms.Select(choices=choices)
+        ours = select.render("name", value, attributes, renderer=Renderer())
+        assert parse_html(ours) == parse_html(select.render("name", value, attributes, renderer=DjangoTemplates()))
+    assert isinstance(get_default_renderer(), Renderer)

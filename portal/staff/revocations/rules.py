@@ -71,15 +71,6 @@ class Matches:
     keys: QuerySet[Key]
     connections: QuerySet[Connection]
 
-    def company_ids(self, first: int) -> list[str]:
-        """The companies that have any of the `first` keys and connections that the database comes upon: two queries.
-
-        In no order: of a condition that no index follows (a scope) an order would have all rows read.
-        """
-        of_keys = self.keys.order_by().values_list("company_id", flat=True)[:first]
-        of_connections = self.connections.order_by().values_list("company_id", flat=True)[:first]
-        return sorted({*of_keys, *of_connections})
-
 
 def matches(rule: Rule) -> Matches:
     """What `rule` finds now. Raises RuleTooWide for a range with too many addresses that were seen."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -16,9 +15,10 @@ from keys.oauth.selectors import all_connections
 from keys.usage.selectors import key_use
 from portal.audit.selectors import target_events
 from portal.audit.sentences import line
+from portal.cursors import paginate
+from portal.staff import searches
 from portal.staff.access import staff_actor, staff_page
 from portal.staff.forms import RevokeForm
-from portal.staff.searches import connections_by
 from portal.staff.services import note_viewed
 from portal.staff.views.acts import act_page, posted
 from portal.staff.views.dashboard import target_page
@@ -32,8 +32,8 @@ def connections(request: HttpRequest) -> HttpResponseBase:
     """The AI clients that are connected, latest first; searched by client, company, person or id."""
     query, found = request.GET.get("q", "").replace("\0", "").strip()[:120], all_connections()
     if query:
-        found = found.filter(pk__in=connections_by(query))
-    page = Paginator(found, PAGE).get_page(request.GET.get("page"))
+        found = searches.connections(query).of(found)
+    page = paginate(found, order=("-created_at", "id"), size=PAGE, cursor=request.GET.get("cursor", ""))
     return render(request, "staff/connections.html", {"page": page, "query": query})
 
 

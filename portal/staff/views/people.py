@@ -17,12 +17,12 @@ from portal.accounts.reauthentication import recent_sign_in_required
 from portal.audit.models import AuditEvent
 from portal.audit.sentences import line
 from portal.cursors import paginate
+from portal.staff import searches
 from portal.staff.access import staff_actor, staff_page
 from portal.staff.errors import StaffError
 from portal.staff.forms import RoleForm, SignOutForm
 from portal.staff.people import set_staff_role, sign_out_everywhere, staff_people, staff_role
 from portal.staff.roles import StaffRole
-from portal.staff.selectors import people_matching
 from portal.staff.views.acts import act_page, posted
 from portal.staff.views.dashboard import target_page
 
@@ -36,7 +36,7 @@ def people(request: HttpRequest) -> HttpResponse:
     query = request.GET.get("q", "").replace("\0", "").strip()[:120]
     found = staff_people()
     if query:
-        found = people_matching(query).select_related("staff_member")
+        found = searches.people(query).of(User.objects.select_related("staff_member"))
     page = paginate(found, order=("name", "id"), size=PAGE, cursor=request.GET.get("cursor", ""))
     rows = [(user, _role_of(user)) for user in page.rows]
     return render(request, "staff/people.html", {"page": page, "rows": rows, "query": query})

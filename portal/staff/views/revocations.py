@@ -10,6 +10,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
+from keys.models import Key
+from keys.oauth.models import Connection
 from portal import health
 from portal.accounts.reauthentication import recent_sign_in_required
 from portal.companies.models import Company, Membership
@@ -22,13 +24,12 @@ from portal.staff.errors import StaffError
 from portal.staff.forms import ConfirmForm
 from portal.staff.models import RevocationRun, RunState
 from portal.staff.revocations import runs
-from portal.staff.revocations.rules import MOMENTS, Matches, Rule, in_words, matches
+from portal.staff.revocations.finds import FIRST, SAMPLE, Found, look, number_of
+from portal.staff.revocations.rules import MOMENTS, Rule, in_words, matches
 from portal.staff.rule_forms import QUICK, RuleForm, RunForm
 from portal.staff.views.acts import act_page, posted
 
 PAGE: Final = 25
-SAMPLE: Final = 10
-WIDE: Final = 5_000
 SECONDS: Final = 5.0  # what a page does by itself while the queue is away, at a time
 
 
@@ -50,34 +51,26 @@ def revoke_rule(request: HttpRequest) -> HttpResponseBase:
     except StaffError as error:
         form.add_error("address", str(error.message))
         return render(request, "staff/revoke_rule.html", context, status=400)
-    keys, connections = found.keys.count(), found.connections.count()
-    if request.method == "POST" and keys + connections > QUICK:
-        view: Any = recent_sign_in_required(_start)
-    else:
-        view = _start
-    return view(request, form.rule, context | _preview(form.rule, found, keys, connections))
+    keys, connections = look(found.keys.defer("digest")), look(found.connections)
+    number = keys.number + connections.number
+    view: Any = recent_sign_in_required(_start) if request.method == "POST" and number.count > QUICK else _start
+    return view(request, form.rule, context | _preview(form.rule, keys, connections))
 
 
-def _preview(rule: Rule, found: Matches, keys: int, connections: int) -> dict[str, Any]:
-    # Of a rule that finds a good part of everything the keys are counted; who has them, among the first of them only:
-    # each further count would read all keys once more.
-    ids = found.company_ids(WIDE)
-    owners = Membership.objects.filter(company__in=ids, role=Role.OWNER)
+def _preview(rule: Rule, keys: Found[Key], connections: Found[Connection]) -> dict[str, Any]:
+    companies = keys.companies | connections.companies
+    owners = Membership.objects.filter(company__in=companies, role=Role.OWNER)
     return {
         "words": in_words(rule),
-        "key_count": keys,
-        "connection_count": connections,
-        "number": keys + connections,
-        "keys": found.keys.prefetch_related("company", "server", "user").defer("digest")
-        .order_by("-created_at", "id")[:SAMPLE],
-        "found_connections": found.connections.prefetch_related("company", "server", "user")
-        .order_by("-created_at", "id")[:SAMPLE],
-        "companies": Company.objects.filter(pk__in=ids).order_by("name")[:SAMPLE],
-        "partial": max(keys, connections) > WIDE,
-        "wide": WIDE,
-        "company_count": len(ids),
+        "keys": keys,
+        "connections": connections,
+        "number": keys.number + connections.number,
+        "companies": Company.objects.filter(pk__in=companies).order_by("name")[:SAMPLE],
+        "partial": keys.is_wide or connections.is_wide,
+        "first": FIRST,
+        "company_count": len(companies),
         "owner_count": owners.values("user").distinct().count(),
-    }  # fmt: skip
+    }
 
 
 def _start(request: HttpRequest, rule: Rule, context: dict[str, Any]) -> HttpResponse:
@@ -85,7 +78,7 @@ def _start(request: HttpRequest, rule: Rule, context: dict[str, Any]) -> HttpRes
     choices = [(incident.pk, f"{incident.title} ({incident.pk})") for incident in incidents]
     data = posted(request)
     form = RunForm(data, number=context["number"], incidents=choices)
-    if data is not None and context["number"] and form.is_valid():
+    if data is not None and context["number"].count and form.is_valid():
         chosen = next((one for one in incidents if one.pk == form.cleaned_data.get("incident")), None)
         run = runs.start_run(
             rule=rule,
@@ -149,12 +142,13 @@ def approve(request: HttpRequest, run_id: str) -> HttpResponse:
     if request.method == "POST" or found.state != RunState.WAITING:
         return _decide(request, run_id, runs.approve)
     now = matches(Rule.from_json(found.rule))
+    number = number_of(now.keys) + number_of(now.connections)
     return act_page(
         request,
         ConfirmForm(),
         heading=_("Approve the revocation"),
         lead=_("%(who)s asks to revoke %(number)s keys and connections, for good. The reason: %(reason)s")
-        % {"who": found.actor_label, "number": now.keys.count() + now.connections.count(), "reason": found.reason},
+        % {"who": found.actor_label, "number": number, "reason": found.reason},
         submit=_("Approve and revoke"),
         tone="danger",
         back=("staff:run", found.pk, _("Run")),

@@ -21,7 +21,6 @@ from portal.cursors import paginate
 from portal.staff import selectors
 from portal.staff.access import staff_actor, staff_page
 from portal.staff.forms import ConfirmForm, ServerFilter, StopForm
-from portal.staff.searches import servers_by
 from portal.staff.views.acts import act_page, posted
 from portal.staff.views.dashboard import target_page
 
@@ -34,8 +33,7 @@ def servers(request: HttpRequest) -> HttpResponse:
     """Every MCP server: those for everyone and companies' own."""
     form = ServerFilter(request.GET)
     data = form.cleaned_data if form.is_valid() else {}
-    query = data.get("q", "").strip()
-    found = selectors.servers(ids=servers_by(query) if query else None, owner=data.get("owner", ""))
+    found = selectors.servers(query=data.get("q", "").strip(), owner=data.get("owner", ""))
     page = paginate(found, order=("name", "id"), size=PAGE, cursor=request.GET.get("cursor", ""))
     context = {"form": form, "filters": [form["owner"]], "query": data.get("q", ""), "page": page}
     return render(request, "staff/servers.html", context)

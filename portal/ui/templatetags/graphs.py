@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from django import template
 from django.template.loader import render_to_string
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from portal.ui import charts
 
 register = template.Library()
+_BAR: Final = '<rect class="chart-bar" x="{}" y="{}" width="{}" height="{}"><title>{}: {}{}</title></rect>'
+_SPARK: Final = '<svg class="{}" viewBox="0 0 {} {}" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>'
+_LINE: Final = '<path class="chart-area" d="{}"/><path class="chart-line" d="{}"/>'
+_FLAT: Final = '<path class="chart-base" d="M0 {}H{}"/>'
+_ROW: Final = '<tr><th scope="row">{}</th><td>{}</td></tr>'
 
 
 @register.simple_tag
@@ -23,44 +29,59 @@ def sparkline(values: Iterable[object], label: str, tone: str = "") -> SafeStrin
     points = charts.line_points(found, charts.SPARK_WIDTH, charts.SPARK_HEIGHT, top)
     counted = {"label": label, "total": charts.said(sum(found)), "top": charts.said(top)}
     words = _("%(label)s: %(total)s in all, at most %(top)s") % counted
-    return mark_safe(  # noqa: S308 - a template of ours
-        render_to_string(
-            "components/sparkline.html",
-            {
-                "width": charts.SPARK_WIDTH,
-                "height": charts.SPARK_HEIGHT,
-                "line": charts.path(points),
-                "area": charts.area(points, charts.SPARK_HEIGHT),
-                "label": words if found else label,
-                "tone": tone,
-                "flat": not top,
-            },
-        )
+    if top:
+        line = format_html(_LINE, charts.area(points, charts.SPARK_HEIGHT), charts.path(points))
+    else:
+        line = format_html(_FLAT, charts.SPARK_HEIGHT - 1, charts.SPARK_WIDTH)
+    return format_html(
+        _SPARK,
+        f"sparkline chart-{tone}" if tone else "sparkline",
+        charts.SPARK_WIDTH,
+        charts.SPARK_HEIGHT,
+        words if found else label,
+        line,
     )
 
 
 def _chart(kind: str, points: Iterable[Sequence[Any]], label: str, unit: str, tone: str) -> SafeString:
-    pairs = [(str(point[0]), charts.numbers([point[1]])[0]) for point in points]
-    peak = max((value for _label, value in pairs), default=0)
-    top = charts.nice_ceiling(peak)
-    spots = charts.line_points([value for _label, value in pairs], charts.CHART_WIDTH, charts.CHART_HEIGHT, top)
+    labels, values = [], []
+    for point in points:
+        labels.append(str(point[0]))
+        values += charts.numbers([point[1]])
+    said = [charts.said(value) for value in values]
+    top = charts.nice_ceiling(max(values, default=0))
+    spots = charts.line_points(values, charts.CHART_WIDTH, charts.CHART_HEIGHT, top)
     context = {
         "kind": kind,
         "label": label,
         "unit": unit,
         "tone": tone,
-        "pairs": pairs,
+        "ends": (labels[0], labels[-1]) if labels else (),
+        "rows": format_html_join("", _ROW, zip(labels, said, strict=True)),
         "top": top,
         "half": top / 2 if top > 1 else "",
-        "total": sum(value for _label, value in pairs),
         "width": charts.CHART_WIDTH,
         "height": charts.CHART_HEIGHT,
         "middle": charts.CHART_HEIGHT / 2,
-        "bars": charts.bars(pairs, charts.CHART_WIDTH, charts.CHART_HEIGHT, top) if kind == "bar" else [],
+        "bars": _bars(labels, values, said, unit, top) if kind == "bar" else "",
         "line": charts.path(spots),
         "area": charts.area(spots, charts.CHART_HEIGHT),
     }
     return mark_safe(render_to_string("components/chart.html", context))  # noqa: S308 - a template of ours
+
+
+def _bars(labels: list[str], values: list[float], said: list[str], unit: str, top: float) -> SafeString:
+    """The bars with their words. Here, not in the template: a quarter's ninety took it a third of the page's time."""
+    places = charts.bars(values, charts.CHART_WIDTH, charts.CHART_HEIGHT, top)
+    after = f" {unit}" if unit else ""
+    return format_html_join(
+        "",
+        _BAR,
+        (
+            (bar.x, bar.y, bar.width, bar.height, label, words, after)
+            for bar, label, words in zip(places, labels, said, strict=True)
+        ),
+    )
 
 
 @register.simple_tag
