@@ -39,10 +39,10 @@ LIFETIMES = [
     (NEVER, _("No expiry")),
 ]
 OVERLAPS = [
-    ("24", _("24 hours"), _("Time to change one or two AI clients.")),
-    ("1", _("1 hour"), _("When you change it right now.")),
-    ("168", _("7 days"), _("When several people or machines use it.")),
     ("0", _("None"), _("The old value stops at once. Choose this after a leak.")),
+    ("1", _("1 hour"), _("When you change it right now.")),
+    ("24", _("24 hours"), _("Time to change one or two AI clients.")),
+    ("168", _("7 days"), _("When several people or machines use it.")),
 ]
 REASONS = [
     (_("No longer needed"), _("The work is done, or the client is gone.")),
