@@ -196,7 +196,15 @@
     form.classList.add("is-busy");
   });
   addEventListener("pageshow", () => document.querySelectorAll(".is-busy").forEach((form) => form.classList.remove("is-busy")));
-  document.addEventListener("htmx:afterRequest", (event) => event.target.classList?.remove("is-busy"));
+  // A button that was off while its answer was awaited has lost the focus.
+  let pressed = null;
+  document.addEventListener("htmx:beforeRequest", ({ detail }) => {
+    if (detail.elt.contains(document.activeElement)) pressed = document.activeElement;
+  });
+  document.addEventListener("htmx:afterRequest", (event) => {
+    event.target.classList?.remove("is-busy");
+    if (event.target.contains(pressed) && document.activeElement === document.body) pressed.focus();
+  });
   const asksForItself = (part) => Boolean(part.getAttribute("hx-trigger")?.startsWith("every"));
   const stop = (part) => {
     const last = part.cloneNode(true); // htmx asks no more for what has left the page
