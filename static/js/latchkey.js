@@ -237,16 +237,16 @@
       if (!asksForItself(detail.requestConfig.elt)) note(detail.target, name);
     });
   }
-  // Parts that belong to one choice of a group of radio buttons: data-when="name=value".
+  // Parts that belong to one choice of a group of radio buttons or of a list: data-when="name=value".
   const choose = (name) => {
     for (const part of document.querySelectorAll(`[data-when^="${CSS.escape(name)}="]`)) {
-      const chosen = document.querySelector(`[name="${CSS.escape(name)}"]:checked`);
+      const chosen = document.querySelector(`[name="${CSS.escape(name)}"]:checked, select[name="${CSS.escape(name)}"]`);
       part.hidden = Boolean(chosen) && part.dataset.when !== `${name}=${chosen.value}`;
     }
   };
   document.addEventListener("change", (event) => {
     const input = event.target;
-    if (input.type === "radio") choose(input.name);
+    if (input.type === "radio" || input instanceof HTMLSelectElement) choose(input.name);
     if (input.matches?.("select[data-submit]")) input.form.requestSubmit();
     if (input.dataset?.checkAll) {
       for (const box of document.querySelectorAll(input.dataset.checkAll)) if (!box.disabled) box.checked = input.checked;
@@ -294,5 +294,9 @@
     root.classList.toggle("dark-mode", dark);
   }
   prepare(document);
+  // A form that came back: whoever types goes on where something is wrong.
+  if (document.activeElement === document.body) {
+    document.querySelector(".field-bad :is(input:not([type=hidden]), select, textarea)")?.focus();
+  }
   document.addEventListener("htmx:load", (event) => prepare(event.target));
 })();
