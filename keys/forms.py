@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from keys import labels, scopes
+from keys.errors import LabelInvalid
 from keys.models import Key, McpServer
 from keys.once import OnceForm
 from keys.policy.offers import offer
@@ -73,8 +74,11 @@ class LabelsField(forms.CharField):
     widget = forms.TextInput(attrs={"autocomplete": "off", "placeholder": _("production, office"), "list": "labels"})
 
     def clean(self, value: Any) -> list[str]:
-        """The words of what was typed."""
-        return labels.split(super().clean(value))
+        """The labels of what was typed."""
+        try:
+            return labels.checked_labels(labels.split(super().clean(value)))
+        except LabelInvalid as error:
+            raise forms.ValidationError(str(error.message), code=error.code) from None
 
     def prepare_value(self, value: Any) -> Any:
         """A list as words with commas."""

@@ -296,7 +296,9 @@
   prepare(document);
   // A form that came back: whoever types goes on where something is wrong.
   if (document.activeElement === document.body) {
-    document.querySelector(".field-bad :is(input:not([type=hidden]), select, textarea)")?.focus();
+    const bad = document.querySelector(".field-bad");
+    const chosen = bad?.querySelector("input[type=radio]:checked");
+    (chosen || bad?.querySelector("input:not([type=hidden]), select, textarea"))?.focus();
   }
   document.addEventListener("htmx:load", (event) => prepare(event.target));
 })();
