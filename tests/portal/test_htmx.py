@@ -6,12 +6,14 @@ import time
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from django.test import Client
+from django.http import HttpResponseRedirect
+from django.test import Client, RequestFactory
 from django.urls import reverse
 
 from keys.models import Key
 from portal.accounts.reauthentication import SIGNED_IN_AT
 from portal.companies.models import Company
+from portal.middleware import HtmxMiddleware
 from portal.staff.middleware import SEEN_AT
 
 pytestmark = pytest.mark.django_db
@@ -68,12 +70,8 @@ def test_a_redirect_of_a_page_stays_one(client: Client, company: Company) -> Non
     assert response.status_code == 302 and "HX-Redirect" not in response
 
 
-def test_an_address_elsewhere_is_left_as_it_is(client: Client, rf: object) -> None:
-    from django.http import HttpResponseRedirect
-
-    from portal.middleware import HtmxMiddleware
-
-    request = rf.get("/x/", headers=asked("http://testserver/here/"))  # type: ignore[attr-defined]
+def test_an_address_elsewhere_is_left_as_it_is(rf: RequestFactory) -> None:
+    request = rf.get("/x/", headers=asked("http://testserver/here/"))
     away = "https://client.example/callback?next=/theirs/"
     response = HtmxMiddleware(lambda _: HttpResponseRedirect(away))(request)
     assert response["HX-Redirect"] == away
