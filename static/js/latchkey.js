@@ -209,7 +209,8 @@
   const stop = (part) => {
     const last = part.cloneNode(true); // htmx asks no more for what has left the page
     for (const name of ["hx-get", "hx-trigger", "hx-swap"]) last.removeAttribute(name);
-    for (const words of last.querySelectorAll(".waiting")) words.textContent = document.body.dataset.stopped;
+    const said = Object.assign(document.createElement("p"), { className: "muted small" });
+    (last.querySelector(".waiting") || last.appendChild(said)).textContent = document.body.dataset.stopped;
     part.replaceWith(last);
   };
   const note = (target, name) => {
