@@ -32,7 +32,7 @@ class Concern:
     slug: str
     choice: str | Promise
     sentence: Any  # an ngettext_lazy with %(count)d
-    advice: str | Promise
+    advice: Any  # an ngettext_lazy for as many keys
     icon: str
     tone: str = "warning"
 
@@ -49,19 +49,30 @@ class Finding:
         """The concern as a sentence with its number."""
         return str(self.concern.sentence % {"count": self.count})
 
+    @property
+    def advice(self) -> str:
+        """What to do about it, in the number of the keys."""
+        return str(self.concern.advice % {"count": self.count})
+
 
 CONCERNS: Final = (
     Concern(
         "expiring", _("Expires soon"),
         ngettext_lazy("%(count)d key expires within 14 days", "%(count)d keys expire within 14 days", "count"),
-        _("Rotate them in time: the new value gets as long a life again."), "clock",
+        ngettext_lazy(
+            "Rotate it in time: the new value gets as long a life again.",
+            "Rotate them in time: the new values get as long a life again.", "count",
+        ), "clock",
     ),
     Concern(
         REFUSED, _("Refused often"),
         ngettext_lazy(
             "%(count)d key was refused often this week", "%(count)d keys were refused often this week", "count"
         ),
-        _("Their pages say why: a tool that they may not use, a limit, an address."), "x-circle", "danger",
+        ngettext_lazy(
+            "Its page says why: a tool that it may not use, a limit, an address.",
+            "Their pages say why: a tool that they may not use, a limit, an address.", "count",
+        ), "x-circle", "danger",
     ),
     Concern(
         "never-used", _("Never used"),
@@ -69,17 +80,23 @@ CONCERNS: Final = (
             "%(count)d key has not been used since it was made",
             "%(count)d keys have not been used since they were made", "count",
         ),
-        _("Connect the client, or revoke them: what nobody needs can only leak."), "plug",
+        ngettext_lazy(
+            "Connect its client, or revoke it: what nobody needs can only leak.",
+            "Connect their clients, or revoke them: what nobody needs can only leak.", "count",
+        ), "plug",
     ),
     Concern(
         "unused", _("Unused for 90 days"),
         ngettext_lazy("%(count)d key is unused for 90 days", "%(count)d keys are unused for 90 days", "count"),
-        _("Revoke them if their work is done."), "history",
+        ngettext_lazy("Revoke it if its work is done.", "Revoke them if their work is done.", "count"), "history",
     ),
     Concern(
         "no-expiry", _("Without expiry"),
         ngettext_lazy("%(count)d key never expires", "%(count)d keys never expire", "count"),
-        _("Replace them by keys with a date, or rotate them by hand now and then."), "alert",
+        ngettext_lazy(
+            "Replace it by a key with a date, or rotate it by hand now and then.",
+            "Replace them by keys with a date, or rotate them by hand now and then.", "count",
+        ), "alert",
     ),
 )  # fmt: skip
 BY_SLUG: Final = {concern.slug: concern for concern in CONCERNS}

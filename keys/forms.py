@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from keys import labels, scopes
+from keys.errors import LabelInvalid
 from keys.models import Key, McpServer
 from keys.once import OnceForm
 from keys.policy.offers import offer
@@ -39,10 +40,10 @@ LIFETIMES = [
     (NEVER, _("No expiry")),
 ]
 OVERLAPS = [
-    ("24", _("24 hours"), _("Time to change one or two AI clients.")),
-    ("1", _("1 hour"), _("When you change it right now.")),
-    ("168", _("7 days"), _("When several people or machines use it.")),
     ("0", _("None"), _("The old value stops at once. Choose this after a leak.")),
+    ("1", _("1 hour"), _("When you change it right now.")),
+    ("24", _("24 hours"), _("Time to change one or two AI clients.")),
+    ("168", _("7 days"), _("When several people or machines use it.")),
 ]
 REASONS = [
     (_("No longer needed"), _("The work is done, or the client is gone.")),
@@ -73,8 +74,11 @@ class LabelsField(forms.CharField):
     widget = forms.TextInput(attrs={"autocomplete": "off", "placeholder": _("production, office"), "list": "labels"})
 
     def clean(self, value: Any) -> list[str]:
-        """The words of what was typed."""
-        return labels.split(super().clean(value))
+        """The labels of what was typed."""
+        try:
+            return labels.checked_labels(labels.split(super().clean(value)))
+        except LabelInvalid as error:
+            raise forms.ValidationError(str(error.message), code=error.code) from None
 
     def prepare_value(self, value: Any) -> Any:
         """A list as words with commas."""

@@ -14,7 +14,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from keys import labels
-from keys.attention import BY_SLUG, CONCERNS, REFUSED, Concern, concerned
+from keys.attention import BY_SLUG, CONCERNS, REFUSED, Finding, concerned
 from keys.models import CredentialState, Key
 from keys.selectors import company_labels, company_makers, labelled, visible_servers
 from keys.tokens import TOKEN_PATTERN
@@ -98,9 +98,10 @@ class Listing:
         return len(list(cast(Iterable[Any], field.choices))) >= least or bool(self.form.chosen(name))
 
     @property
-    def concern(self) -> Concern | None:
-        """What the keys that are shown have in common, if they were asked for because of it."""
-        return BY_SLUG.get(self.form.chosen("needs"))
+    def finding(self) -> Finding | None:
+        """What the keys that are found have in common, if they were asked for because of it."""
+        concern = BY_SLUG.get(self.form.chosen("needs"))
+        return Finding(concern, self.page.paginator.count) if concern else None
 
 
 def listing(company: Company, address: QueryDict) -> Listing:

@@ -6,9 +6,11 @@ import re
 from collections.abc import Callable
 from secrets import token_hex
 from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from csp.middleware import CSPMiddleware as _ContentSecurityPolicy
 from django.conf import settings
+from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.middleware import AuthenticationMiddleware as _Authentication
 from django.contrib.messages.middleware import MessageMiddleware as _Message
 from django.contrib.sessions.middleware import SessionMiddleware as _Session
@@ -19,6 +21,7 @@ from django.middleware.csrf import CsrfViewMiddleware as _Csrf
 from django.middleware.locale import LocaleMiddleware as _Locale
 from django.middleware.security import SecurityMiddleware as _Security
 from django.utils import translation
+from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.middleware import HtmxMiddleware as _Htmx
 
 from portal.logs import request_id
@@ -108,6 +111,36 @@ class SecurityMiddleware(_Security):
         return response
 
 
+class _HtmxOfWindows(_Htmx):
+    """django-htmx's, and a redirect that takes the whole window: a part of a page is no place for another page.
+
+    Without it the browser follows the redirect unseen, and htmx puts the page to sign in into a small box.
+    """
+
+    def __call__(self, request: HttpRequest) -> Any:
+        """Answer; a redirect of what htmx asked for becomes an `HX-Redirect`."""
+        response: Any = super().__call__(request)
+        if request.htmx and 300 <= response.status_code < 400 and "Location" in response:  # type: ignore[attr-defined]
+            response["HX-Redirect"] = _back_to_the_page(request, response["Location"])
+            del response["Location"]
+            response.status_code = 200  # what the browser follows by itself, htmx never sees
+        return response
+
+
+def _back_to_the_page(request: HttpRequest, location: str) -> str:
+    """`location`, of a page that leads back to `next`, with the page in the window as that instead of the part."""
+    page = request.htmx.current_url_abs_path  # type: ignore[attr-defined]  # None, if it is not of this host
+    parts = urlsplit(location)
+    query = parse_qsl(parts.query, keep_blank_values=True)
+    ours = {request.get_host()}
+    if REDIRECT_FIELD_NAME not in dict(query) or not url_has_allowed_host_and_scheme(location, ours):
+        return location
+    if not page or not url_has_allowed_host_and_scheme(page, None):
+        return location
+    query = [(name, page if name == REDIRECT_FIELD_NAME else value) for name, value in query]
+    return urlunsplit(parts._replace(query=urlencode(query)))
+
+
 class _PersonLanguage:
     """Shows pages in the language that the person chose, on whatever browser they use."""
 
@@ -131,6 +164,6 @@ CsrfViewMiddleware = pages_only(_Csrf)
 AuthenticationMiddleware = pages_only(_Authentication)
 PersonLanguageMiddleware = pages_only(_PersonLanguage)
 MessageMiddleware = pages_only(_Message)
-HtmxMiddleware = pages_only(_Htmx)
+HtmxMiddleware = pages_only(_HtmxOfWindows)
 XFrameOptionsMiddleware = pages_only(_XFrameOptions)
 CSPMiddleware = pages_only(_ContentSecurityPolicy)

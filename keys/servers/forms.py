@@ -81,7 +81,7 @@ class ServerForm(forms.Form):
             try:
                 _is_web(line)
             except forms.ValidationError:
-                raise forms.ValidationError(_("%(line)s is not an address."), params={"line": line}) from None
+                raise forms.ValidationError(_("%(line)s is not an address."), params={"line": line[:80]}) from None
         return list(dict.fromkeys(lines))
 
 

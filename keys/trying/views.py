@@ -12,6 +12,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _l
+from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_safe
@@ -119,7 +120,12 @@ def _wait(request: CompanyRequest) -> str:
     """Why nobody can be called now; '' takes the slot, which the caller gives back."""
     permit = limiter().take(f"try:{request.user.pk}", Limits(PER_MINUTE, None))
     if permit is not None and not permit.allowed:
-        return _("You have tested often. Wait %(seconds)d seconds and try again.") % {"seconds": permit.retry_after}
+        words = ngettext(
+            "You have tested often. Wait %(seconds)d second and try again.",
+            "You have tested often. Wait %(seconds)d seconds and try again.",
+            permit.retry_after,
+        )
+        return words % {"seconds": permit.retry_after}
     if not cache.add(SLOT, time.time(), int(SECONDS) + 4):
         return _("Another test is running. Try again in a few seconds.")
     return ""

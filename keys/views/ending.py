@@ -84,8 +84,12 @@ def revoke_many(request: CompanyRequest, slug: str) -> HttpResponse:
             actor=Actor.user(request.user, request),
             incident_id=new_id() if len(keys) > 1 else "",
         )
-        text = ngettext("%(count)d key was revoked.", "%(count)d keys were revoked.", len(keys)) % {"count": len(keys)}
-        messages.success(request, text + " " + _("Every MCP server refuses them from now on."))
+        words = ngettext(
+            "%(count)d key was revoked. Every MCP server refuses it from now on.",
+            "%(count)d keys were revoked. Every MCP server refuses them from now on.",
+            len(keys),
+        )
+        messages.success(request, words % {"count": len(keys)})
         return redirect("keys:list", slug=slug)
     context = {"form": form, "keys": keys, "left_out": len(ids) - len(keys), "reasons": REASONS}
     return render(request, "keys/revoke_many.html", context)

@@ -36,6 +36,9 @@ class AccountAdapter(DefaultAccountAdapter):
     """allauth's account adapter."""
 
     error_messages = DefaultAccountAdapter.error_messages | {
+        "email_password_mismatch": gettext_lazy(
+            "The e-mail address or the password is wrong. Try again, or choose a new password below."
+        ),
         "incorrect_code": gettext_lazy("This is not the code. Type the newest that we sent, or ask for another one."),
     }
 

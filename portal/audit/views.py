@@ -16,6 +16,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 from django.views.decorators.http import require_safe
 
 from portal.audit.actors import Actor
@@ -96,7 +97,7 @@ def day_name(day: date) -> str:
         return _("Today")
     if day == today - timedelta(days=1):
         return _("Yesterday")
-    return date_format(day, "l, j F Y")
+    return date_format(day, pgettext("a date with its weekday, by the letters of Django's date filter", "l, j F Y"))
 
 
 def target_page(event: AuditEvent, company: Company) -> str | None:

@@ -48,12 +48,14 @@ class Page:
     def summary(self) -> str:
         """What it is about, in a line or two: the first sentences of it, or as many words of the first as go in."""
         sentences = re.split(r"(?<=[.:!?]) ", self.document.lead)
-        found = sentences[0]
+        found = sentences[:1]
         for sentence in sentences[1:]:
-            if len(found) + len(sentence) >= SUMMARY:
+            if len(" ".join(found)) + len(sentence) >= SUMMARY:
                 break
-            found = f"{found} {sentence}"
-        return textwrap.shorten(found.removesuffix(":"), SUMMARY, placeholder="…")
+            found.append(sentence)
+        if len(found) > 1 and found[-1].endswith(":"):  # it leads to what is not shown here
+            found.pop()
+        return textwrap.shorten(re.sub(":$", ".", " ".join(found)), SUMMARY, placeholder="…")
 
     @property
     def url(self) -> str:

@@ -19,10 +19,13 @@ class Group:
 
 GROUPS: Final = (
     Group(_("Begin"), ("quickstart", "connect", "protect")),
-    Group(_("Keys"), ("rotate-without-downtime", "if-a-key-leaks", "scanners", "webhooks", "oauth")),
+    Group(
+        _("Keys and companies"),
+        ("test-a-connection", "rotate-without-downtime", "if-a-key-leaks", "teams", "oauth", "webhooks", "scanners"),
+    ),
     Group(_("MCP servers"), ("verifier", "other-languages", "mcp-server", "clients", "conformance")),
-    Group(_("Operate"), ("operations", "reliability", "performance", "security")),
-    Group(_("How it is built"), ("architecture", "decisions")),
+    Group(_("Operate"), ("operations", "staff", "moving-from-growerp", "reliability", "performance", "security")),
+    Group(_("How it is built"), ("architecture", "decisions", "mutation")),
 )
 
 # What a document is called where room is short; its own title otherwise.

@@ -52,6 +52,7 @@ def new(request: HttpRequest) -> HttpResponse:
         heading=_("New incident"),
         lead=_("It keeps together what is done about one leak or misuse: revocations, notes, and who was told."),
         submit=_("Open the incident"),
+        here=_("New incident"),
         tone="primary",
         back=("incidents:list", "", _("Incidents")),
     )
@@ -130,6 +131,7 @@ def notices(request: HttpRequest, incident_id: str) -> HttpResponse:
         )
         % {"number": affected.companies},
         submit=_("Send the mails"),
+        here=_("Tell the owners"),
         tone="primary",
         back=("incidents:incident", found.pk, found.title),
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 from django.db import transaction
 from django.utils import timezone
@@ -19,7 +19,10 @@ from keys.leaks.services import Incident, note_leak
 from keys.models import Key, McpServer
 from keys.reviews.making import make_for
 from keys.servers import services as servers
+from keys.usage.models import KeyRanking, UsageDay
+from keys.usage.rankings import LIVE
 from keys.usage.services import write_batch
+from keys.usage.windows import SPANS
 from keys.webhooks.endpoints import create_endpoint
 from portal.accounts.models import User
 from portal.audit.actors import SYSTEM, Actor
@@ -98,6 +101,23 @@ def _incident(company: Company, server: McpServer) -> None:
     )  # fmt: skip
     work(run.pk, seconds=30)
     add_note(incident=run.incident, text="The owner was rung up and makes new keys today.", actor=staff)
+
+
+@transaction.atomic
+def crowd(company: Company) -> int:
+    """More counts, two months ago, than a page adds up itself, which nobody counts soon; safe to repeat.
+
+    Returns the days of the span that waits for them.
+    """
+    now = timezone.now()
+    key, days = Key.objects.get(company=company, name="Claude Code"), SPANS[-1]
+    period = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=60)
+    counted = {"period": period, "server_id": key.server_id, "company_id": company.pk, "key_id": key.pk}
+    rows = [UsageDay(**counted, code="VALID", tool=f"report_{number}", count=1) for number in range(LIVE + 1)]
+    UsageDay.objects.bulk_create(rows, ignore_conflicts=True, batch_size=1000)
+    asked = {"asked_at": now + timedelta(days=1), "counted_at": None}
+    KeyRanking.objects.update_or_create(company_id=company.pk, days=days, defaults=asked)
+    return days
 
 
 def neighbour_named(name: str) -> Company:

@@ -55,10 +55,10 @@ MIDDLEWARE = [
     "portal.middleware.AuthenticationMiddleware",
     "portal.middleware.PersonLanguageMiddleware",
     "portal.middleware.MessageMiddleware",
+    "portal.middleware.HtmxMiddleware",
     "portal.staff.middleware.StaffMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
-    "portal.middleware.HtmxMiddleware",
     "portal.middleware.XFrameOptionsMiddleware",
     "portal.middleware.CSPMiddleware",
 ]

@@ -54,6 +54,11 @@ def short_day(found: date) -> str:
     return str(date_format(found, pgettext("a day without its year, by the letters of Django's date filter", "j M")))
 
 
+def clock(moment: datetime) -> str:
+    """The time of `moment`, where the day stands above it: "22:10"."""
+    return f"{timezone.localtime(moment):%H:%M}"
+
+
 def exact(moment: datetime) -> str:
     """The day, time and zone of `moment`: "25 November 2026, 22:10 UTC"."""
     local = timezone.localtime(moment)

@@ -91,20 +91,22 @@
   // In the page's language; if the browser's own is a kind of it (en-GB), as that writes dates. On a company's pages in
   // the company's time zone, elsewhere in the reader's own.
   const language = navigator.languages.find((each) => each.split("-")[0] === root.lang) || root.lang || undefined;
-  const formatter = (options) => {
+  const formatter = (options, zone = root.dataset.zone) => {
     try {
-      return new Intl.DateTimeFormat(language, { ...options, timeZone: root.dataset.zone });
+      return new Intl.DateTimeFormat(language, { ...options, timeZone: zone });
     } catch {
       return new Intl.DateTimeFormat(language, options);
     }
   };
   const exact = formatter({ year: "numeric", month: "short", day: "numeric", hour: "numeric", minute: "2-digit", timeZoneName: "short" });
   const day = formatter({ dateStyle: "medium" });
+  // Of a moment whose day stands above it: in the zone that the server counted the days in.
+  const clock = formatter({ timeStyle: "short" }, root.dataset.zone || "UTC");
   const two = (number) => String(number).padStart(2, "0");
   const remaining = (seconds) => {
     const days = Math.floor(seconds / 86400);
-    const clock = `${two(Math.floor((seconds % 86400) / 3600))}:${two(Math.floor((seconds % 3600) / 60))}:${two(seconds % 60)}`;
-    return days ? `${days} ${document.body.dataset.days || "d"} ${clock}` : clock;
+    const rest = `${two(Math.floor((seconds % 86400) / 3600))}:${two(Math.floor((seconds % 3600) / 60))}:${two(seconds % 60)}`;
+    return days ? `${days} ${document.body.dataset.days || "d"} ${rest}` : rest;
   };
   const localise = (scope) => {
     for (const time of scope.querySelectorAll("time[data-time]")) {
@@ -113,6 +115,7 @@
       time.title = exact.format(moment);
       if (time.dataset.time === "exact") time.textContent = exact.format(moment);
       if (time.dataset.time === "date") time.textContent = day.format(moment);
+      if (time.dataset.time === "time") time.textContent = clock.format(moment);
     }
   };
   const count = () => {
@@ -193,32 +196,58 @@
     form.classList.add("is-busy");
   });
   addEventListener("pageshow", () => document.querySelectorAll(".is-busy").forEach((form) => form.classList.remove("is-busy")));
-  document.addEventListener("htmx:afterRequest", (event) => event.target.classList?.remove("is-busy"));
-  // A part that asks for itself stops once it is told that it is not for this person (any more): they were removed, or
-  // signed out, and another page answers. What else stands on the page may be shown only once, so it stays.
-  document.addEventListener("htmx:beforeSwap", (event) => {
-    const { xhr, pathInfo, requestConfig } = event.detail;
-    const part = requestConfig.elt;
-    if (!part.getAttribute("hx-trigger")?.startsWith("every")) return;
-    const path = (address) => address.split("?")[0];
-    const other = pathInfo.responsePath && path(pathInfo.responsePath) !== path(pathInfo.finalRequestPath);
-    if (xhr.status !== 403 && xhr.status !== 404 && !other) return;
-    event.detail.shouldSwap = event.detail.isError = false;
+  // A button that was off while its answer was awaited has lost the focus.
+  let pressed = null;
+  document.addEventListener("htmx:beforeRequest", ({ detail }) => {
+    if (detail.elt.contains(document.activeElement)) pressed = document.activeElement;
+  });
+  document.addEventListener("htmx:afterRequest", (event) => {
+    event.target.classList?.remove("is-busy");
+    if (event.target.contains(pressed) && document.activeElement === document.body) pressed.focus();
+  });
+  const asksForItself = (part) => Boolean(part.getAttribute("hx-trigger")?.startsWith("every"));
+  const stop = (part) => {
     const last = part.cloneNode(true); // htmx asks no more for what has left the page
     for (const name of ["hx-get", "hx-trigger", "hx-swap"]) last.removeAttribute(name);
-    for (const words of last.querySelectorAll(".waiting")) words.textContent = document.body.dataset.stopped;
+    const said = Object.assign(document.createElement("p"), { className: "muted small" });
+    (last.querySelector(".waiting") || last.appendChild(said)).textContent = document.body.dataset.stopped;
     part.replaceWith(last);
+  };
+  const note = (target, name) => {
+    const words = document.querySelector(`template[data-note="${name}"]`)?.content.cloneNode(true);
+    if (words) target.replaceChildren(words);
+    return Boolean(words);
+  };
+  document.addEventListener("htmx:beforeOnLoad", (event) => {
+    const { xhr, target, requestConfig } = event.detail;
+    const elsewhere = xhr.getResponseHeader("HX-Redirect"); // to the sign-in: htmx takes the whole window there
+    if (asksForItself(requestConfig.elt)) {
+      // Such a part stops once it is told that it is not for this person (any more): removed, or signed out. Nobody
+      // asked to leave the page.
+      if (!elsewhere && xhr.status !== 403 && xhr.status !== 404) return;
+      event.preventDefault();
+      stop(requestConfig.elt);
+    } else if (elsewhere && note(target, "leave")) {
+      // What is shown this once would be lost with the page: its person leaves when they have kept it.
+      event.preventDefault();
+      target.querySelector("a").href = elsewhere;
+    }
   });
-  // Parts that belong to one choice of a group of radio buttons: data-when="name=value".
+  for (const [event, name] of [["htmx:responseError", "failed"], ["htmx:sendError", "away"], ["htmx:timeout", "away"]]) {
+    document.addEventListener(event, ({ detail }) => {
+      if (!asksForItself(detail.requestConfig.elt)) note(detail.target, name);
+    });
+  }
+  // Parts that belong to one choice of a group of radio buttons or of a list: data-when="name=value".
   const choose = (name) => {
     for (const part of document.querySelectorAll(`[data-when^="${CSS.escape(name)}="]`)) {
-      const chosen = document.querySelector(`[name="${CSS.escape(name)}"]:checked`);
+      const chosen = document.querySelector(`[name="${CSS.escape(name)}"]:checked, select[name="${CSS.escape(name)}"]`);
       part.hidden = Boolean(chosen) && part.dataset.when !== `${name}=${chosen.value}`;
     }
   };
   document.addEventListener("change", (event) => {
     const input = event.target;
-    if (input.type === "radio") choose(input.name);
+    if (input.type === "radio" || input instanceof HTMLSelectElement) choose(input.name);
     if (input.matches?.("select[data-submit]")) input.form.requestSubmit();
     if (input.dataset?.checkAll) {
       for (const box of document.querySelectorAll(input.dataset.checkAll)) if (!box.disabled) box.checked = input.checked;
@@ -266,5 +295,11 @@
     root.classList.toggle("dark-mode", dark);
   }
   prepare(document);
+  // A form that came back: whoever types goes on where something is wrong.
+  if (document.activeElement === document.body) {
+    const bad = document.querySelector(".field-bad");
+    const chosen = bad?.querySelector("input[type=radio]:checked");
+    (chosen || bad?.querySelector("input:not([type=hidden]), select, textarea"))?.focus();
+  }
   document.addEventListener("htmx:load", (event) => prepare(event.target));
 })();

@@ -154,8 +154,10 @@ class Troubles:
 
     def _console(self, kind: str, text: str) -> None:
         # That a document came with 4xx is no trouble of the page; the response is looked at below. And that a person
-        # refuses their passkey is said by allauth's script on the console, and by the page.
-        if kind in {"error", "warning"} and not text.startswith(("Failed to load resource", "NotAllowedError:")):
+        # refuses their passkey is said by allauth's script on the console, and by the page; that nothing answers, by
+        # htmx.
+        usual = ("Failed to load resource", "NotAllowedError:", "htmx:sendError", "htmx:afterRequest")
+        if kind in {"error", "warning"} and not text.startswith(usual):
             self.found.append(f"console {kind}: {text}")
 
     def _request(self, url: str) -> None:

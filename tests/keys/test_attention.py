@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from keys import services
-from keys.attention import CONCERNS, concerned, standing
+from keys.attention import CONCERNS, Finding, concerned, standing
 from keys.models import Key
 from keys.usage.models import RefusalDay
 from portal.audit.actors import SYSTEM
@@ -75,6 +75,16 @@ def test_the_overview_links_each_to_the_list_that_shows_it(owner_client, company
     for concern in CONCERNS:
         assert f'href="{listed}?needs={concern.slug}"' in page
         found = owner_client.get(listed, {"needs": concern.slug}).content.decode()
-        assert str(concern.advice) in found.replace("&#x27;", "'")
+        assert Finding(concern, 1).advice in found
         assert f">{concern.slug}</a>" in found
         assert ">well</a>" not in found
+
+
+def test_the_advice_is_in_the_number_of_the_keys(owner_client, company, keys):
+    page = owner_client.get(reverse("company", kwargs={"slug": company.slug})).content.decode()
+    assert "1 key expires within 14 days" in page and "Rotate it in time" in page and "Rotate them" not in page
+    Key.objects.filter(pk=keys["unused"].pk).update(expires_at=timezone.now() + timedelta(days=3))
+    page = owner_client.get(reverse("company", kwargs={"slug": company.slug})).content.decode()
+    assert "2 keys expire within 14 days" in page and "Rotate them in time" in page
+    listed = owner_client.get(reverse("keys:list", args=[company.slug]), {"needs": "expiring"}).content.decode()
+    assert "Rotate them in time" in listed

@@ -102,3 +102,9 @@ def test_the_management_api_knows_labels(client, company, owner, server):
     found = client.get("/api/v1/keys", {"label": "OPS"}, headers=headers).json()["results"]
     assert [each["name"] for each in found] == ["Bot"]
     assert client.get("/api/v1/keys", {"label": "ci"}, headers=headers).json()["results"] == []
+
+
+def test_a_form_says_at_once_all_that_is_wrong(owner_client, company, server):
+    data = {"name": "", "labels": "a, b, c, d, e, f", "server": server.pk, "access": "tools:*", "lifetime": "90"}
+    form = owner_client.post(reverse("keys:new", args=[company.slug]), data).context["form"]
+    assert form.errors["labels"] == ["A key can have at most 5 labels."] and "name" in form.errors

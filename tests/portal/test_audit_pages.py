@@ -17,7 +17,7 @@ from portal.audit.actors import SYSTEM, Actor
 from portal.audit.exports import guarded
 from portal.audit.models import AuditEvent
 from portal.audit.services import Target, event_hash, record, record_many
-from portal.companies.models import Membership
+from portal.companies.models import Company, Membership
 from tests.portal.test_audit import drop_triggers
 
 pytestmark = pytest.mark.django_db
@@ -42,6 +42,15 @@ def test_it_says_who_did_what_why_and_from_where(owner_client, company, owner):
     shown = text(page(owner_client, company))
     for words in (owner.name, "revoked the key", "Build server", "Leaked: in a repository", "203.0.113.7", "Today"):
         assert words in shown
+
+
+def test_an_event_below_its_day_says_its_time_alone(owner_client, company):
+    Company.objects.filter(pk=company.pk).update(time_zone="Europe/Amsterdam")
+    with time_machine.travel(datetime(2026, 7, 1, 22, 10, tzinfo=UTC), tick=False):
+        add(company)
+        shown = text(page(owner_client, company))
+    assert 'datetime="2026-07-01T22:10:00+00:00" title="2 July 2026, 00:10 CEST" data-time="time">00:10</time>' in shown
+    assert shown.index("Today") < shown.index(">00:10<")
 
 
 def test_only_managers_of_the_company_see_it(client, colleague_client, stranger_client, company):

@@ -33,6 +33,16 @@ def test_every_document_has_a_page():
     assert {name for group in GROUPS for name in group.names} <= set(NAMES)
 
 
+def test_a_summary_is_whole_sentences_or_says_that_it_is_cut():
+    for name in NAMES:
+        assert library.page(name).summary.endswith((".", "!", "?", "…")), name
+
+
+def test_documents_for_people_stand_under_a_heading_of_their_own():
+    named = {name for group in GROUPS[:-1] for name in group.names}
+    assert {"teams", "staff", "test-a-connection", "moving-from-growerp"} <= named
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_document_renders_in_the_portals_layout(client, db, name):
     text = body(client, name)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+from django.test import Client
+
+from portal.management import example_data
 from portal.management.commands.screens import CHOSEN
-from portal.management.screens import second_factor, walk
+from portal.management.screens import pages, second_factor, walk
 from portal.management.screens.camera import Camera
 
 
@@ -24,3 +28,12 @@ def test_the_way_to_pages_that_nobody_wants_is_not_walked(tmp_path: Path) -> Non
     assert camera.wants(*walk.REGISTERING) and camera.wants(*walk.MAKING)
     assert not camera.wants(*second_factor.NAMES)
     assert not Camera(tmp_path, CHOSEN, ["landing"]).wants(*walk.REGISTERING)
+
+
+@pytest.mark.django_db
+def test_the_usage_of_a_crowd_waits_for_its_count(client: Client) -> None:
+    company = example_data.load()
+    addresses = dict(pages.member_pages(company))
+    client.force_login(company.memberships.get(role="owner").user)
+    assert b"The keys are being counted" in client.get(addresses["usage-waiting"]).content
+    assert b"The keys are being counted" not in client.get(addresses["usage"]).content

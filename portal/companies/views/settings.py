@@ -9,7 +9,6 @@ from django.core.exceptions import ValidationError
 from django.http import Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.formats import date_format
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
@@ -134,8 +133,7 @@ def reopen(request: CompanyRequest, slug: str) -> HttpResponse:
             % {"company": company},
         )  # fmt: skip
         return redirect("company", slug=slug)
-    until = request.company.reopenable_until
-    context = {"company": request.company, "until": date_format(until, "j F Y, H:i") if until else ""}
+    context = {"company": request.company, "until": request.company.reopenable_until}
     return render(request, "companies/reopen.html", context)
 
 

@@ -24,15 +24,20 @@ def act_page(
     submit: str,
     tone: str,
     back: tuple[str, str, str],
+    here: str = "",
     **more: Any,
 ) -> HttpResponse:
-    """A page that says what the act does, asks `form`, and leads back to `back` (URL name, id, label)."""
+    """A page that says what the act does, asks `form`, and leads back to `back` (URL name, id, label).
+
+    `here`: the page in its path, where the words of the button are no name for it.
+    """
     name, identifier, label = back
     context = {
         "form": form,
         "heading": heading,
         "lead": lead,
         "submit": submit,
+        "here": here or submit,
         "tone": tone,
         "back": reverse(name, args=[identifier] if identifier else []),
         "back_label": label,

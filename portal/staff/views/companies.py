@@ -102,6 +102,7 @@ def plan(request: HttpRequest, company_id: str) -> HttpResponse:
         heading=_("Plan of %(company)s") % {"company": found.name},
         lead=_("How often each of its keys may be used. Keys with limits of their own keep them."),
         submit=_("Save the plan"),
+        here=_("Plan"),
         tone="primary",
         back=("staff:company", found.pk, found.name),
     )

@@ -41,6 +41,7 @@ def new(request: HttpRequest, server_id: str) -> HttpResponse:
         heading=_("New credential for %(server)s") % {"server": server},
         lead=_("With it the MCP server asks Latchkey whether a key is good, for its own keys only."),
         submit=_("Make the credential"),
+        here=_("New credential"),
         tone="primary",
         back=("staff:server", server.pk, str(server)),
     )

@@ -131,6 +131,7 @@ def limits(request: HttpRequest, key_id: str) -> HttpResponse:
         heading=_("Limits of %(key)s") % {"key": found.name},
         lead=_("How often the key may be used. The company reads the change in its record."),
         submit=_("Save the limits"),
+        here=_("Limits"),
         tone="primary",
         back=("staff:key", found.pk, found.name),
     )

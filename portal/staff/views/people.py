@@ -86,6 +86,7 @@ def role(request: HttpRequest, user_id: str) -> HttpResponse:
         heading=_("Staff role of %(person)s") % {"person": found.name},
         lead=_("Staff reach every company. Give a role only to people who work for the operator."),
         submit=_("Save the role"),
+        here=_("Staff role"),
         tone="primary",
         back=("staff:person", found.pk, found.name),
     )

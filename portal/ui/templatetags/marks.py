@@ -55,7 +55,8 @@ def avatar(name: object, size: str = "") -> SafeString:
 def when(moment: datetime | None, empty: object = "", style: str = "relative") -> SafeString:
     """`moment` as <time>: "3 hours ago" or "in 5 days" with the exact time on hover; `empty` if there is none.
 
-    `style`: "relative", "date", "exact". The script turns the exact time into the reader's own time zone.
+    `style`: "relative", "date", "exact", "time" (below a heading that says the day, in the zone of that day). The
+    script turns the exact time into the reader's own time zone.
     """
     if moment is None:
         return format_html('<span class="muted">{}</span>', empty or _("Never"))
@@ -64,6 +65,8 @@ def when(moment: datetime | None, empty: object = "", style: str = "relative") -
         words = exact
     elif style == "date":
         words = times.day(moment)
+    elif style == "time":
+        words = times.clock(moment)
     else:
         words = times.relative(moment)
     return format_html(
