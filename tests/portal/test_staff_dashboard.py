@@ -101,7 +101,7 @@ def test_risks_are_found(company, server, owner, staff_client):
     }  # fmt: skip
     assert forever.name in staff_client.get("/staff/").content.decode()
     rule = next(risk.rule for risk in found if risk.name == "unused")
-    assert staff_client.get(f"/staff/revoke/?{rule}").context["key_count"] == 1
+    assert staff_client.get(f"/staff/revoke/?{rule}").context["keys"].number.count == 1
 
 
 def test_what_a_batch_writes_is_counted(key):
