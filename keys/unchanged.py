@@ -61,11 +61,15 @@ def sqlite_version(driver: sqlite3.Connection) -> Version:
 
 def postgres_version(driver: psycopg.Connection) -> Version:
     """What PostgreSQL is at: one round trip. () within a transaction. Raises psycopg.Error."""
-    if driver.pgconn.transaction_status != TransactionStatus.IDLE:
+    if _is_in_transaction(driver):
         return ()
     return driver, libpq.rows(driver, b"latchkey_snapshot", _SNAPSHOT, (), (bytes,))[0][0]
 
 
 def postgres_version_of(driver: psycopg.Connection, snapshot: bytes) -> Version:
-    """The version of rows that were read with `snapshot`."""
-    return (driver, snapshot) if driver.pgconn.transaction_status == TransactionStatus.IDLE else ()
+    """The version of rows that were read with `snapshot`; () within a transaction."""
+    return () if _is_in_transaction(driver) else (driver, snapshot)
+
+
+def _is_in_transaction(driver: psycopg.Connection) -> bool:
+    return driver.pgconn.transaction_status != TransactionStatus.IDLE

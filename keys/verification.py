@@ -15,8 +15,7 @@ from django.conf import settings
 
 from keys import addresses, answers, hotstore, scopes, tokens
 from keys.limits import Permit
-from keys.lookups import KEYS
-from keys.oauth.records import ACCESS
+from keys.oauth.records import source_of
 from keys.peppers import redigests
 from keys.records import CredentialRecord, KeyRecord, fetch
 from keys.unknown_ids import unknown_ids
@@ -101,7 +100,7 @@ def _fetch(
 ) -> tuple[CredentialRecord | None, KeyRecord | None]:
     if key_token is None:
         return fetch(server_token.id, "")
-    return fetch(server_token.id, key_token.id, ACCESS if key_token.kind is tokens.Kind.ACCESS else KEYS)
+    return fetch(server_token.id, key_token.id, source_of(key_token))
 
 
 def settle(

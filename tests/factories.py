@@ -85,15 +85,17 @@ def make_key(company: Company, server: McpServer, user: User, **fields: Any) -> 
     return services.create_key(company=company, server=server, user=user, **defaults | fields)
 
 
-def make_access_token(company: Company, server: McpServer, user: User, **fields: Any) -> tuple[Connection, Token]:
-    """A connection of an AI client and an access token of it, good for an hour; `fields` are the connection's."""
+def make_access_token(
+    company: Company, server: McpServer, user: User, *, lifetime: timedelta = timedelta(hours=1), **fields: Any
+) -> tuple[Connection, Token]:
+    """A connection of an AI client and an access token of it; `fields` are the connection's."""
     connection = Connection.objects.create(
         **{"company": company, "server": server, "user": user, "client_name": "Gemini CLI", "scopes": ["tools:*"]}
         | fields
     )
     token = tokens.generate(tokens.Kind.ACCESS)
     name, pepper = next(iter(settings.PEPPERS.items()))
-    ends = timezone.now() + timedelta(hours=1)
+    ends = timezone.now() + lifetime
     row = get_access_token_model().objects.create(user=user, token=token.text, expires=ends, scope="tools:*")
     AccessValue.objects.create(
         id=token.id, connection=connection, access_token=row, digest=tokens.digest(token.text, pepper), pepper=name,

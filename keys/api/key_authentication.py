@@ -12,8 +12,8 @@ from rest_framework.authentication import BaseAuthentication
 from keys import tokens
 from keys.api.authentication import NotAuthenticated, bearer
 from keys.models import McpServer
-from keys.oauth.records import fetch_access
-from keys.records import CredentialRecord, fetch_keys
+from keys.oauth.records import source_of
+from keys.records import CredentialRecord, fetch_many
 from keys.verdicts import Code
 from keys.verification import Question, decide, effective_scopes, kind_of
 
@@ -53,8 +53,7 @@ class KeyAuthentication(BaseAuthentication):
             raise NotAuthenticated from None
         if token.kind not in tokens.OPENING_KINDS:
             raise NotAuthenticated
-        read = fetch_access if token.kind is tokens.Kind.ACCESS else fetch_keys
-        record = read([token.id]).get(token.id)
+        record = fetch_many([token.id], source_of(token)).get(token.id)
         server = McpServer.objects.filter(is_portal=True, archived_at=None).first()
         if server is None:
             raise NotAuthenticated

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
-from keys.lookups import Source
+from keys.lookups import KEYS, Source
 from keys.records import KeyRecord, fetch_many
+from keys.tokens import Kind, Token
 
 # A connection has no addresses and no limits of its own; the end of the connection stands where a key has the end of
 # its overlap: whichever comes first ends the token. `id` is the connection's, whatever was asked for.
@@ -29,6 +30,11 @@ _CONNECTIONS: Final = Source(
     " c.expires_at, " + _OF_CONNECTION,
     "oauth_connection c",
 )
+
+
+def source_of(token: Token) -> Source:
+    """Where the record of `token`, one that may open an MCP server, is read."""
+    return ACCESS if token.kind is Kind.ACCESS else KEYS
 
 
 def fetch_access(token_ids: Collection[str]) -> dict[str, KeyRecord]:

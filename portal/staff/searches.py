@@ -90,7 +90,7 @@ def is_broad(rows: QuerySet[Any]) -> bool:
 
 
 def _first(rows: QuerySet[Any]) -> list[Any]:
-    return list(rows.order_by().values_list("pk", flat=True)[: max(BROAD, 0) + 1])
+    return list(rows.order_by().values_list("pk", flat=True)[: BROAD + 1])
 
 
 def companies(query: str) -> Search:
