@@ -9,7 +9,7 @@ from typing import Any
 from keys import answers, hotstore, tokens
 from keys.limits import Limits, Permit
 from keys.oauth.records import fetch_access
-from keys.records import CredentialRecord, KeyRecord, fetch_keys
+from keys.records import CredentialRecord, KeyRecord, fetch_keys, fetch_unchanged
 from keys.unknown_ids import unknown_ids
 from keys.usage.counter import Counted, counter
 from keys.verdicts import Code
@@ -35,8 +35,8 @@ def verify_many(
 ) -> list[dict[str, Any]]:
     """A verdict for each of `questions`, in their order, for a server that authenticated with `credential`.
 
-    One round trip to Redis for all that is kept there, one query for the rest, and one more round trip to keep that;
-    without Redis the query alone. Raises DatabaseAway.
+    What this thread has read and nobody has written since is not asked again. For the rest one round trip to Redis for
+    all that is kept there, and one query; then one round trip for the permits. Raises DatabaseAway.
     """
     now = time.time()
     items = [_Item(question, parse_key(question.key)) for question in questions]
@@ -44,8 +44,10 @@ def verify_many(
         if item.token:
             item.wait = unknown_ids.refuse(credential, item.question.client_ip, item.token.id, now)
     asked = [item for item in items if not item.wait]
-    miss = _ask_hot_store(server, asked, now)
-    records = _ask_database(server, credential, [item for item in asked if item.code is None], now)
+    if hotstore.keeps_records():  # else _ask_database does it
+        _ask_unchanged(server, asked, now)
+    miss = _ask_hot_store(server, _undecided(asked), now)
+    records = _ask_database(server, credential, _undecided(asked), now)
     _take_permits([item for item in asked if item.limits is not None], miss, records)
     results: list[dict[str, Any]] = []
     counted: list[Counted] = []
@@ -61,19 +63,28 @@ def verify_many(
     return results
 
 
+def _undecided(items: list[_Item]) -> list[_Item]:
+    return [item for item in items if item.code is None]
+
+
+def _ask_unchanged(server: CredentialRecord, items: list[_Item], now: float) -> None:
+    """Decide those whose rows this thread has, and that stand."""
+    asked = [(item, item.token.id) for item in items if item.token and item.token.kind in tokens.KEY_KINDS]
+    standing = fetch_unchanged([key_id for _item, key_id in asked])
+    for item, key_id in asked:
+        if (record := standing.get(key_id)) and _decide_by_kept(server, item, record, now) and item.code is Code.VALID:
+            item.limits = record.limits
+
+
 def _ask_hot_store(server: CredentialRecord, items: list[_Item], now: float) -> hotstore.Miss | None:
     """Decide those whose records are kept in Redis; a Miss for the others."""
     asked = [(item, item.token) for item in items if item.token and item.token.kind in tokens.KEY_KINDS]
     found, miss = hotstore.ask_all(server.server_id, [token for _item, token in asked])
     refused: list[hotstore.Found] = []
-    for (item, token), hit in zip(asked, found, strict=True):
-        if hit is None:
+    for (item, _token), hit in zip(asked, found, strict=True):
+        if hit is None or not _decide_by_kept(server, item, hit.record, now):
             continue
-        code, facts = decide(server, hit.record, token, item.question, now)
-        if code is Code.NOT_FOUND:
-            continue  # a wrong secret costs the look-up that an unknown id costs: time tells nothing
-        item.record, item.code, item.facts = hit.record, code, facts
-        if code is not Code.VALID:
+        if item.code is not Code.VALID:
             refused.append(hit)
         elif hit.is_unasked:
             item.limits = hit.record.limits
@@ -81,6 +92,15 @@ def _ask_hot_store(server: CredentialRecord, items: list[_Item], now: float) -> 
             item.permit = hit.permit(now)
     hotstore.give_back(refused)
     return miss
+
+
+def _decide_by_kept(server: CredentialRecord, item: _Item, record: KeyRecord, now: float) -> bool:
+    """Decide `item`, but not that its secret is wrong: that costs what an unknown id costs, and time tells nothing."""
+    code, facts = decide(server, record, item.token, item.question, now)
+    if code is Code.NOT_FOUND:
+        return False
+    item.record, item.code, item.facts = record, code, facts
+    return True
 
 
 def _ask_database(server: CredentialRecord, credential: str, items: list[_Item], now: float) -> dict[str, KeyRecord]:

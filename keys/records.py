@@ -106,6 +106,21 @@ def fetch_keys(key_ids: Collection[str]) -> dict[str, KeyRecord]:
     return fetch_many(key_ids, KEYS)
 
 
+def fetch_unchanged(key_ids: Collection[str]) -> dict[str, KeyRecord]:
+    """Those of the keys with these ids that this thread has read before and that still stand, by id.
+
+    No look-up: one round trip at most, for the question whether anything was written since. Raises DatabaseAway.
+    """
+    known = _unchanged.many_of(KEYS.name)
+    there = {key_id: record for key_id in key_ids if (record := known.get(key_id)) is not None}
+    if not there:
+        return {}
+    with _driver() as driver:
+        is_sqlite = isinstance(driver, sqlite3.Connection)
+        version = sqlite_version(driver) if is_sqlite else postgres_version(driver)
+        return there if _unchanged.stands_at(version) else {}
+
+
 class _driver:  # noqa: N801
     """The driver's own connection; its errors are DatabaseAway. A class, since contextlib costs a look-up's time."""
 

@@ -18,6 +18,28 @@ from __future__ import annotations
 
 from keys.hotstore.forgetting import forget
 from keys.hotstore.permits import take_all
-from keys.hotstore.store import TTL_SECONDS, Found, Hit, Miss, ask, ask_all, give_back, keep_and_take
+from keys.hotstore.store import (
+    TTL_SECONDS,
+    Found,
+    Hit,
+    Miss,
+    ask,
+    ask_all,
+    give_back,
+    keep_and_take,
+    keeps_records,
+)
 
-__all__ = ["TTL_SECONDS", "Found", "Hit", "Miss", "ask", "ask_all", "forget", "give_back", "keep_and_take", "take_all"]
+__all__ = [
+    "TTL_SECONDS",
+    "Found",
+    "Hit",
+    "Miss",
+    "ask",
+    "ask_all",
+    "forget",
+    "give_back",
+    "keep_and_take",
+    "keeps_records",
+    "take_all",
+]

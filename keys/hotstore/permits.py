@@ -13,6 +13,7 @@ from keys.limits import Limits, Permit, limiter, month_ends, month_of, permit_of
 
 # The month's count is read from the database again now and then: it is then right again after Redis was away.
 MONTH_SECONDS: Final = 3600
+MILLION: Final = 1_000_000
 NO_LIMIT, TAKEN, MINUTE, MONTH, UNKNOWN = range(5)
 Command = tuple[Any, ...]
 # A key's id, its limits, and how many requests.
@@ -51,7 +52,7 @@ def _take_from_redis(
         for number, place in enumerate(unknown):
             said[3 * place : 3 * place + 3] = more[3 * number : 3 * number + 3]
     return [
-        permit(limits, state, float(left), int(used), count, now)
+        permit(limits, state, left / MILLION, used, count, now)
         for (_id, limits, count), state, left, used in zip(wanted, said[::3], said[1::3], said[2::3], strict=True)
     ]
 

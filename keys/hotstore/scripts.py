@@ -4,34 +4,35 @@ from __future__ import annotations
 
 import hashlib
 
-# A token bucket, kept as the moment at which it will be full again (absent: full), and the count of the month. Returns
-# a state (0 no limit, 1 taken, 2 the minute's limit is reached, 3 the month's, 4 the month's count is not known), what
-# is left of the minute, and what was used of the month before.
+# A token bucket, kept as the moment at which it will be full again (absent: full), and the count of the month. `count`
+# is text, as the moments that are written are: Redis prints numbers slowly. Returns a state (0 no limit, 1 taken, 2 the
+# minute's limit is reached, 3 the month's, 4 the month's count is not known), what is left of the minute in millionths,
+# and what was used of the month before.
 _TAKE = """
+local call, format, floor = redis.call, string.format, math.floor
 local function take(minute_name, month_name, minute, month, count, force, now)
-  local used = 0
+  if minute == '' and month == '' then return {0, 0, 0} end
+  local kept, used, left = call('MGET', minute_name, month_name), 0, 0
   if month ~= '' then
-    used = redis.call('GET', month_name)
-    if not used then return {4, '0', '0'} end
-    if tonumber(used) + count > tonumber(month) and not force then return {3, '0', used} end
+    used = kept[2] and tonumber(kept[2])
+    if not used then return {4, 0, 0} end
+    if used + count > tonumber(month) and not force then return {3, 0, used} end
   end
-  local left = 0
   if minute ~= '' then
-    local limit, full = tonumber(minute), tonumber(redis.call('GET', minute_name) or now)
+    local limit, full = tonumber(minute), tonumber(kept[1] or now)
     if full < now then full = now end
     left = limit - (full - now) * limit / 60000000
-    if left < count and not force then return {2, string.format('%.6f', left), tostring(used)} end
+    if left < tonumber(count) and not force then return {2, floor(left * 1000000 + 0.5), used} end
     left = left - count
     if limit > 0 then
       full = full + count * 60000000 / limit
-      redis.call('SET', minute_name, string.format('%.0f', full), 'PX', math.ceil((full - now) / 1000) + 1)
+      call('SET', minute_name, format('%d', full), 'PX', format('%d', (full - now) / 1000 + 2))
     end
   end
-  if month ~= '' then redis.call('INCRBY', month_name, count) end
-  if minute == '' and month == '' then return {0, '0', '0'} end
-  return {1, string.format('%.6f', left), tostring(used)}
+  if month ~= '' then call('INCRBY', month_name, count) end
+  return {1, floor(left * 1000000 + 0.5), used}
 end
-local time = redis.call('TIME')
+local time = call('TIME')
 local now = time[1] * 1000000 + time[2]
 """
 
@@ -41,25 +42,25 @@ local now = time[1] * 1000000 + time[2]
 _ASK = (
     _TAKE
     + """
-local generation = redis.call('GET', KEYS[1])
-local c = redis.call('HMGET', KEYS[2], 'g', 'd', 'e', 's', 'r')
-local k = redis.call('HMGET', KEYS[3], 'g', 'd', 'e', 's', 'r', 'm', 'q')
+local generation = call('GET', KEYS[1])
+local c = call('HMGET', KEYS[2], 'g', 'd', 'e', 's', 'r')
+local k = call('HMGET', KEYS[3], 'g', 'd', 'e', 's', 'r', 'm', 'q')
 if not generation or c[1] ~= generation or k[1] ~= generation then
   if not generation then
     generation = ARGV[1]
-    redis.call('SET', KEYS[1], generation)
+    call('SET', KEYS[1], generation)
   end
-  redis.call('SET', KEYS[4], ARGV[1], 'NX', 'PX', ARGV[2])
-  redis.call('SET', KEYS[5], ARGV[1], 'NX', 'PX', ARGV[2])
-  return {0, generation, redis.call('GET', KEYS[4]), redis.call('GET', KEYS[5])}
+  call('SET', KEYS[4], ARGV[1], 'NX', 'PX', ARGV[2])
+  call('SET', KEYS[5], ARGV[1], 'NX', 'PX', ARGV[2])
+  return {0, generation, call('GET', KEYS[4]), call('GET', KEYS[5])}
 end
 local last = 3 + ARGV[3]
 local ours, theirs = false, false
 for i = 4, last do if ARGV[i] == c[2] then ours = true end end
 for i = last + 1, #ARGV do if ARGV[i] == k[2] then theirs = true end end
-local permit = {0, '0', '0'}
+local permit = {0, 0, 0}
 if ours and theirs and c[4] == k[4] and now < tonumber(c[3]) and now < tonumber(k[3]) then
-  permit = take(KEYS[6], KEYS[7], k[6], k[7], 1, false, now)
+  permit = take(KEYS[6], KEYS[7], k[6], k[7], '1', false, now)
 end
 return {1, c[5], k[5], permit[1], permit[2], permit[3]}
 """
@@ -71,26 +72,26 @@ return {1, c[5], k[5], permit[1], permit[2], permit[3]}
 _ASK_ALL = (
     _TAKE
     + """
-local generation = redis.call('GET', KEYS[1])
+local generation = call('GET', KEYS[1])
 if not generation then
   generation = ARGV[1]
-  redis.call('SET', KEYS[1], generation)
+  call('SET', KEYS[1], generation)
 end
 local each, said = tonumber(ARGV[4]), {generation}
 for i = 0, (#KEYS - 1) / 4 - 1 do
   local at, from = 4 * i + 2, 4 + i * each
-  local k = redis.call('HMGET', KEYS[at], 'g', 'd', 'e', 's', 'r', 'm', 'q')
+  local k = call('HMGET', KEYS[at], 'g', 'd', 'e', 's', 'r', 'm', 'q')
   if k[1] == generation then
     local theirs = false
     for j = from + 1, from + each do if ARGV[j] == k[2] then theirs = true end end
-    local permit = {0, '0', '0'}
+    local permit = {0, 0, 0}
     if theirs and k[4] == ARGV[3] and now < tonumber(k[3]) then
-      permit = take(KEYS[at + 2], KEYS[at + 3], k[6], k[7], 1, false, now)
+      permit = take(KEYS[at + 2], KEYS[at + 3], k[6], k[7], '1', false, now)
     end
     said[i + 2] = {k[5], permit[1], permit[2], permit[3]}
   else
-    redis.call('SET', KEYS[at + 1], ARGV[1], 'NX', 'PX', ARGV[2])
-    said[i + 2] = redis.call('GET', KEYS[at + 1])
+    call('SET', KEYS[at + 1], ARGV[1], 'NX', 'PX', ARGV[2])
+    said[i + 2] = call('GET', KEYS[at + 1])
   end
 end
 return said
@@ -123,8 +124,8 @@ _PERMITS = (
 local force, said = ARGV[1] == '1', {}
 for i = 0, #KEYS / 2 - 1 do
   local minute_name, month_name, at = KEYS[2 * i + 1], KEYS[2 * i + 2], 4 * i + 3
-  if ARGV[at + 3] ~= '' then redis.call('SET', month_name, ARGV[at + 3], 'NX', 'EX', ARGV[2]) end
-  local taken = take(minute_name, month_name, ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2]), force, now)
+  if ARGV[at + 3] ~= '' then call('SET', month_name, ARGV[at + 3], 'NX', 'EX', ARGV[2]) end
+  local taken = take(minute_name, month_name, ARGV[at], ARGV[at + 1], ARGV[at + 2], force, now)
   said[3 * i + 1], said[3 * i + 2], said[3 * i + 3] = taken[1], taken[2], taken[3]
 end
 return said

@@ -102,7 +102,7 @@ def ask(credential: tokens.Token, key: tokens.Token) -> Hit | Miss | None:
         return None
     metrics.add("latchkey_hotstore_lookups_total", "hit" if answer[0] == 1 else "miss")
     if answer[0] == 1:
-        found = Found(_key(answer[2]), answer[3], float(answer[4]), int(answer[5]))
+        found = Found(_key(answer[2]), answer[3], answer[4] / permits.MILLION, answer[5])
         return Hit(_credential(answer[1]), found)
     return Miss(prefix, answer[1], {ours: answer[2], theirs: answer[3]})
 
@@ -134,7 +134,7 @@ def ask_all(server_id: str, asked: Sequence[tokens.Token]) -> tuple[list[Found |
         metrics.add("latchkey_hotstore_lookups_total", "off", by=len(asked))
         return [None] * len(asked), None
     found = [
-        Found(_key(answer[0]), answer[1], float(answer[2]), int(answer[3])) if isinstance(answer, list) else None
+        Found(_key(answer[0]), answer[1], answer[2] / permits.MILLION, answer[3]) if isinstance(answer, list) else None
         for answer in answers
     ]
     leases = {

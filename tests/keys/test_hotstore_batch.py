@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 from unittest import mock
 
 import pytest
+from django.db import connections
 from django.utils import timezone
 
 from keys import batch, records, services, tokens, verification
@@ -43,6 +45,11 @@ def looked_up():
         yield ids
 
 
+def somebody_writes(company):
+    """Something else: what this thread has read does not stand any more, what Redis keeps does."""
+    type(company).objects.filter(pk=company.pk).update(name=company.name)
+
+
 def another_secret(text):
     """A token of the same key whose form is right and whose secret is not."""
     body = text[: -tokens.CHECK_LENGTH - 1] + ("A" if text[-tokens.CHECK_LENGTH - 1] != "A" else "B")
@@ -53,16 +60,22 @@ def codes(verdicts):
     return [verdict["code"] for verdict in verdicts]
 
 
-def test_a_warm_batch_is_one_round_trip_and_no_look_up(redis, ask_all, company, server, owner, looked_up):  # noqa: F811
+@pytest.mark.parametrize("written", [False, True])
+def test_a_warm_batch_is_one_round_trip_and_no_look_up(
+    redis, ask_all, company, server, owner, looked_up, written  # noqa: F811
+):  # fmt: skip
     made = [factories.make_key(company, server, owner, per_minute=5) for _ in range(4)]
     texts = [token.text for _key, token in made]
     ask_all(*texts)
     assert sorted(looked_up) == sorted(key.pk for key, _token in made)
     looked_up.clear()
-    with sent() as send:
+    if written:
+        somebody_writes(company)
+    with sent() as send, mock.patch.object(batch.hotstore, "ask_all", wraps=batch.hotstore.ask_all) as asked:
         verdicts = ask_all(*texts, *texts)
     assert send.call_count == 1
     assert looked_up == []
+    assert len(asked.call_args.args[1]) == (8 if written else 0)
     assert [verdict["rate_limit"]["remaining"] for verdict in verdicts] == [3] * 4 + [2] * 4
 
 
@@ -89,7 +102,9 @@ def test_it_answers_as_one_by_one(redis, ask_all, company, server, owner, server
     _, full = factories.make_key(company, server, owner, per_minute=0)
     questions = [Question(token.text, tool="get_companies") for token in (good, narrow, revoked, over, full)]
     questions += [Question("nonsense"), Question(another_secret(good.text))]
-    for _round in range(2):  # cold, then warm
+    for _round in range(3):  # cold, then warm by rows that stand, then by Redis
+        if _round == 2:
+            somebody_writes(company)
         found = ask_all(*questions)
         assert codes(found) == [
             "VALID", "INSUFFICIENT_SCOPE", "REVOKED", "EXPIRED", "RATE_LIMITED", "MALFORMED", "NOT_FOUND",
@@ -112,6 +127,27 @@ def test_every_verdict_is_counted_once_warm_or_cold(redis, ask_all, company, ser
     assert counted == {(key.pk, "VALID", ""): 2, (key.pk, "VALID", "get_users"): 2, ("", "NOT_FOUND", ""): 2}
 
 
+def test_a_key_that_was_revoked_by_another_process_counts_no_more_though_its_row_was_read(
+    redis,
+    ask_all,
+    company,
+    server,
+    owner,  # noqa: F811
+):
+    key, token = factories.make_key(company, server, owner)
+    _, other = factories.make_key(company, server, owner)
+    assert codes(ask_all(token.text, other.text)) == ["VALID", "VALID"]
+
+    def revoke():
+        services.revoke_key(key=key, reason="leaked", actor=SYSTEM)
+        connections.close_all()
+
+    thread = threading.Thread(target=revoke)  # a connection of its own
+    thread.start()
+    thread.join()
+    assert codes(ask_all(token.text, other.text)) == ["REVOKED", "VALID"]
+
+
 def test_access_tokens_are_looked_up_beside_keys(redis, ask_all, company, server, owner, looked_up):  # noqa: F811
     key, token = factories.make_key(company, server, owner)
     access = tokens.generate(tokens.Kind.ACCESS)
@@ -124,12 +160,15 @@ def test_access_tokens_are_looked_up_beside_keys(redis, ask_all, company, server
         fetch.assert_not_called()
 
 
+@pytest.mark.parametrize("written", [False, True])
 def test_a_wrong_secret_costs_the_look_up_of_an_unknown_id_and_no_permit(
-    redis, ask_all, company, server, owner, looked_up  # noqa: F811
+    redis, ask_all, company, server, owner, looked_up, written  # noqa: F811
 ):  # fmt: skip
     key, token = factories.make_key(company, server, owner, per_minute=3)
     ask_all(token.text)
     looked_up.clear()
+    if written:
+        somebody_writes(company)
     assert codes(ask_all(*[another_secret(token.text)] * 5)) == ["NOT_FOUND"] * 5
     assert looked_up == [key.pk]
     assert ask_all(token.text)[0]["rate_limit"]["remaining"] == 1
@@ -138,6 +177,7 @@ def test_a_wrong_secret_costs_the_look_up_of_an_unknown_id_and_no_permit(
 def test_what_is_refused_after_all_gives_its_permit_back(redis, ask_all, company, server, owner):  # noqa: F811
     _, token = factories.make_key(company, server, owner, per_minute=3, scopes=["tool:get_users"])
     ask_all(token.text)
+    somebody_writes(company)
     with sent() as send:
         assert codes(ask_all(*[Question(token.text, tool="get_companies")] * 3)) == ["INSUFFICIENT_SCOPE"] * 3
     assert send.call_count == 2
@@ -150,6 +190,7 @@ def test_a_month_that_redis_does_not_know_is_read_for_all_at_once(redis, ask_all
     ask_all(*texts)
     here = connection.connection()
     here.send(*[("DEL", name) for name in here.send(("KEYS", here.prefix + b"u:*"))[0]])
+    somebody_writes(company)
     with sent() as send:
         verdicts = ask_all(*texts)
     assert codes(verdicts) == ["VALID"] * 3
