@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 from django.conf import settings
 
+from keys.once_read import once_read
+
 MOST_BUCKETS = 100_000
 
 
@@ -35,10 +37,18 @@ class Permit(NamedTuple):
 
 def limits_of(plan: str, per_minute: int | None, per_month: int | None) -> Limits:
     """A key's own limits where it has them, else those of its company's plan (settings.PLANS)."""
-    default = settings.PLANS.get(plan) or settings.PLANS["standard"]
+    plans = _plans()
+    default = plans.get(plan) or plans["standard"]
+    if per_minute is None and per_month is None:
+        return default
     return Limits(
         per_minute if per_minute is not None else default[0], per_month if per_month is not None else default[1]
     )
+
+
+@once_read
+def _plans() -> dict[str, Limits]:
+    return {name: Limits(*limits) for name, limits in settings.PLANS.items()}
 
 
 def month_of(now: float) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +19,7 @@ from django.db.models import Count, Q
 from django.utils import timezone
 
 from keys import tokens
+from keys.once_read import once_read
 
 if TYPE_CHECKING:
     from django.db.models import Model, QuerySet
@@ -37,6 +39,19 @@ class Use:
     over: int
 
 
+@once_read
+def peppers() -> Mapping[str, bytes]:
+    """All peppers by id, the newest first (settings.PEPPERS)."""
+    found: Mapping[str, bytes] = settings.PEPPERS
+    return found
+
+
+@once_read
+def newest() -> tuple[str, bytes]:
+    """The id and the value of the pepper under which digests are made now."""
+    return next(iter(peppers().items()))
+
+
 class Redigests:
     """New digests that wait to be written. Safe to call from several threads."""
 
@@ -46,12 +61,12 @@ class Redigests:
 
     def note(self, kind: str, identifier: str, text: str, pepper: str, digest: bytes) -> None:
         """`text`, the token with this id, was good under `pepper`: if that is an old one, make the new digest."""
-        newest, value = next(iter(settings.PEPPERS.items()))
-        if pepper == newest or (kind, identifier) in self._waiting or len(self._waiting) >= MOST_WAITING:
+        name, value = newest()
+        if pepper == name or (kind, identifier) in self._waiting or len(self._waiting) >= MOST_WAITING:
             return
         new = tokens.digest(text, value)
         with self._lock:
-            self._waiting[kind, identifier] = (pepper, bytes(digest), newest, new)
+            self._waiting[kind, identifier] = (pepper, bytes(digest), name, new)
 
     @property
     def is_waiting(self) -> bool:

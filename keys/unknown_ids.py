@@ -12,10 +12,9 @@ import threading
 from collections import OrderedDict
 from typing import Final
 
-from django.conf import settings
-
 from keys import tokens
 from keys.limits import bucket
+from keys.peppers import newest
 
 PER_MINUTE: Final = 120
 # A server that does not tell its clients' addresses shares one bucket between them all.
@@ -73,7 +72,7 @@ def _limit(address: str | None) -> int:
 
 def _name(credential: str, address: str | None) -> tuple[bytes, str]:
     """The credential by a digest: no secret stays in memory."""
-    return tokens.digest(credential, next(iter(settings.PEPPERS.values()))), address or ""
+    return tokens.digest(credential, newest()[1]), address or ""
 
 
 unknown_ids = UnknownIds()

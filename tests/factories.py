@@ -6,7 +6,6 @@ from datetime import timedelta
 from itertools import count
 from typing import Any
 
-from django.conf import settings
 from django.utils import timezone
 from oauth2_provider.models import get_access_token_model
 
@@ -14,6 +13,7 @@ from keys import services, tokens
 from keys.mcp.catalogue import TOOLS
 from keys.models import Key, McpServer, ServerCredential
 from keys.oauth.models import AccessValue, Connection
+from keys.peppers import newest
 from keys.servers import services as servers
 from keys.tokens import Token
 from portal.accounts.models import User
@@ -94,7 +94,7 @@ def make_access_token(
         | fields
     )
     token = tokens.generate(tokens.Kind.ACCESS)
-    name, pepper = next(iter(settings.PEPPERS.items()))
+    name, pepper = newest()
     ends = timezone.now() + lifetime
     row = get_access_token_model().objects.create(user=user, token=token.text, expires=ends, scope="tools:*")
     AccessValue.objects.create(

@@ -89,11 +89,13 @@ def permit(limits: Limits, state: int, left: float, used: int, count: int, now: 
     if state == MONTH and limits.per_month is not None:
         end = month_ends(now)
         return Permit(False, limits.per_month, 0, end, max(1, math.ceil(end - now)))
-    permit = Permit(True, 0, 0, now)
+    of_minute = None
     if limits.per_minute is not None:
-        permit = permit_of(limits.per_minute, state == TAKEN, left, count, now)
-    if permit.allowed and limits.per_month is not None:
+        of_minute = permit_of(limits.per_minute, state == TAKEN, left, count, now)
+        if not of_minute.allowed:
+            return of_minute
+    if limits.per_month is not None:
         rest = limits.per_month - used - count
-        if limits.per_minute is None or rest < permit.remaining:
-            permit = Permit(True, limits.per_month, max(rest, 0), month_ends(now))
-    return permit
+        if of_minute is None or rest < of_minute.remaining:
+            return Permit(True, limits.per_month, max(rest, 0), month_ends(now))
+    return of_minute

@@ -8,7 +8,6 @@ from functools import cache, lru_cache
 from typing import Any, Final, NamedTuple
 
 import orjson
-from django.conf import settings
 from django.db import connection as database
 
 from keys import tokens
@@ -16,6 +15,7 @@ from keys.hotstore import connection, permits, scripts
 from keys.hotstore.connection import RedisAway
 from keys.hotstore.permits import Wanted
 from keys.limits import Limits, Permit
+from keys.peppers import peppers
 from keys.records import CredentialRecord, KeyRecord
 from portal import metrics
 
@@ -125,7 +125,7 @@ def ask_all(server_id: str, asked: Sequence[tokens.Token]) -> tuple[list[Found |
         digests += _digests(token.text)
     command = (
         "EVALSHA", scripts.ASK_ALL, 1 + len(names), prefix + b"g", *names,
-        redis.unique(), LEASE_SECONDS * 1000, server_id, len(settings.PEPPERS), *digests,
+        redis.unique(), LEASE_SECONDS * 1000, server_id, len(peppers()), *digests,
     )  # fmt: skip
     try:
         generation, *answers = redis.send(command)[0]
@@ -198,7 +198,7 @@ def give_back(taken: Iterable[Found]) -> None:
 
 def _digests(text: str) -> list[str]:
     """The digest of a token under every pepper, as the script compares them."""
-    return [f"{name}:{tokens.digest(text, pepper).hex()}" for name, pepper in settings.PEPPERS.items()]
+    return [f"{name}:{tokens.digest(text, pepper).hex()}" for name, pepper in peppers().items()]
 
 
 def _credential_end(credential: CredentialRecord) -> int:

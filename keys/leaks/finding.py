@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
 from django.utils import timezone
 from oauth2_provider.models import get_refresh_token_model
 
@@ -18,6 +17,7 @@ from keys.management_tokens import services as management
 from keys.models import Key, ManagementToken, ServerCredential
 from keys.oauth import connections
 from keys.oauth.models import AccessValue, Connection
+from keys.peppers import newest, peppers
 from keys.servers import services as servers
 
 if TYPE_CHECKING:
@@ -75,8 +75,8 @@ def find(token: tokens.Token) -> Found | None:
 
 
 def _matches(token: tokens.Token, found: Any) -> bool:
-    stored, pepper = (found.digest, found.pepper) if found else (bytes(32), next(iter(settings.PEPPERS)))
-    return tokens.matches(token.text, bytes(stored), pepper, settings.PEPPERS) and found is not None
+    stored, pepper = (found.digest, found.pepper) if found else (bytes(32), newest()[0])
+    return tokens.matches(token.text, bytes(stored), pepper, peppers()) and found is not None
 
 
 def _key(token: tokens.Token) -> Found | None:

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Callable
 from typing import Any, Final
 
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 from oauth2_provider.models import get_refresh_token_model
@@ -19,6 +18,7 @@ from keys.oauth import assertions, connections, devices, machines, redirects, re
 from keys.oauth.backend import code_digest
 from keys.oauth.client_secrets import is_secret
 from keys.oauth.models import AccessValue, Approval, Connection, DeviceRequest
+from keys.peppers import newest
 from portal.audit.actors import SYSTEM
 from portal.audit.services import record
 
@@ -149,7 +149,7 @@ class Validator(OAuth2Validator):
     def _create_access_token(self, expires: Any, request: Any, token: Any, source_refresh_token: Any = None) -> Any:
         made = super()._create_access_token(expires, request, token, source_refresh_token)
         value = tokens.parse(token["access_token"])
-        pepper_id, pepper = next(iter(settings.PEPPERS.items()))
+        pepper_id, pepper = newest()
         AccessValue.objects.create(
             id=value.id,
             connection=request.connection,
