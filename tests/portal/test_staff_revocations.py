@@ -205,7 +205,7 @@ def test_the_preview_says_how_many_whose_and_who_is_told(staff_client, company, 
         ({"server": "none"}, "No MCP server has this"),
         ({"scope": "everything"}, "Use tools:*"),
         ({"address": "300.1.1.1"}, "Use an address or a range"),
-        ({"made_after": "yesterday"}, "valid date"),
+        ({"made_after": "yesterday"}, "Write day and time"),
         ({"no_expiry": ""}, "at least one condition"),
     ],
 )
