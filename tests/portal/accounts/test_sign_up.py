@@ -62,6 +62,7 @@ def test_without_the_code_nobody_is_signed_in(client, db):
         ({"password1": "AdaExample12"}, "password1", "too similar"),
         ({"password1": "analyticalengines"}, "password1", "too similar to the company"),
         ({"email": "nonsense"}, "email", "no e-mail address"),
+        ({"email": f"{'x' * 300}@example.com"}, "email", "At most 254 characters; this is 312."),
         ({"company_name": "evil.com"}, "company_name", "web or e-mail"),
         ({"company_name": "Latchkey Security"}, "company_name", "name of this portal"),
         ({"name": "Ada\u202e"}, "name", "invisible"),
