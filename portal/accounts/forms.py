@@ -30,7 +30,6 @@ from portal.companies.in_hand import invitation_in_hand
 from portal.companies.models import Currency
 from portal.names import clean_company_name, clean_name
 
-
 LONGEST_ADDRESS: Final = 254  # as mail has it (RFC 5321), and as accounts keep it
 
 
