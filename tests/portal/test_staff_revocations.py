@@ -219,6 +219,12 @@ def test_a_rule_that_finds_nothing_says_so(staff_client, company):
     assert "The rule finds nothing" in shown
 
 
+def test_the_page_opens_at_what_the_rule_finds(staff_client, company, key):
+    assert 'action="#found"' in staff_client.get(RULE).content.decode()
+    assert 'id="found"' in staff_client.get(RULE, {"company": company.slug}).content.decode()
+    assert 'id="found"' not in staff_client.get(RULE, {"company": "nobody"}).content.decode()
+
+
 def test_the_number_is_typed_and_the_reason_given(staff_client, company, many):
     address = f"{RULE}?company={company.slug}"
     for data in ({"why": ""}, {"why": "Leaked"}, {"why": "Leaked", "confirm": "11"}):
