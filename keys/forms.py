@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import datetime, time, timedelta
+from datetime import timedelta
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from django import forms
 from django.db.models import QuerySet
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from keys import labels, scopes
 from keys.errors import LabelInvalid
+from keys.lifetimes import NEVER, LifetimeForm
 from keys.models import Key, McpServer
 from keys.once import OnceForm
 from keys.policy.offers import offer
@@ -24,20 +23,11 @@ from portal.companies.models import Company
 from portal.logs import redact
 from portal.names import clean_name
 
-DATE: Final = "date"
-NEVER: Final = "never"
 CHOSEN: Final = "chosen"
 ACCESS = [
     (scopes.ALL, _("All tools")),
     (scopes.READ, _("Read-only tools")),
     (CHOSEN, _("Only the tools that I choose")),
-]
-LIFETIMES = [
-    ("30", _("30 days")),
-    ("90", _("90 days")),
-    ("365", _("1 year")),
-    (DATE, _("Until a date")),
-    (NEVER, _("No expiry")),
 ]
 OVERLAPS = [
     ("0", _("None"), _("The old value stops at once. Choose this after a leak.")),
@@ -48,10 +38,11 @@ OVERLAPS = [
 REASONS = [
     (_("No longer needed"), _("The work is done, or the client is gone.")),
     (_("Leaked or exposed"), _("It was seen where it should not be: a repository, a chat, a log.")),
-    (_("Replaced by another key"), _("A newer key does its work.")),
-    (_("The person left"), _("Whoever used it should not reach the server any more.")),
-    (_("Something else"), _("Say what below.")),
+    (_("Replaced by a newer one"), _("The newer one does its work.")),
+    (_("The person left"), _("Whoever used it should not have it any more.")),
+    (_("Something else"), _("Say in a few words why, below.")),
 ]
+ELSE: Final = str(len(REASONS) - 1)
 
 
 class AddressesField(forms.CharField):
@@ -146,21 +137,16 @@ class ScopesForm(forms.Form):
         return chosen
 
 
-class CreateKeyForm(OnceForm, ScopesForm):
+class CreateKeyForm(OnceForm, LifetimeForm, ScopesForm):
     """A new key. `once` makes a second submit of the same form harmless."""
 
     server = forms.ModelChoiceField(
         label=_("MCP server"), queryset=McpServer.objects.none(), widget=forms.RadioSelect, empty_label=None
     )
-    lifetime = forms.ChoiceField(label=_("Expires"), choices=LIFETIMES, widget=forms.RadioSelect, initial="90")
-    until = forms.DateField(
-        label=_("Last day"), required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
-    )
     field_order = ["name", "labels", "server", "access", "lifetime", "until"]
 
     def __init__(self, *args: Any, company: Company, servers: QuerySet[McpServer], **kwargs: Any) -> None:
-        self.company = company
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, company=company, **kwargs)
         self.servers = list(servers)
         field = self.fields["server"]
         assert isinstance(field, forms.ModelChoiceField)
@@ -171,28 +157,11 @@ class CreateKeyForm(OnceForm, ScopesForm):
         offer(self, policy_of(company), never=NEVER)
 
     def clean(self) -> dict[str, Any]:
-        """`expires_at` and `scopes` from what was chosen."""
-        data = super().clean() or self.cleaned_data
+        """`scopes` from what was chosen, beside what the choice of a lifetime gives."""
+        data = super().clean()
         if server := data.get("server"):
             data["scopes"] = self.scopes_for(server)
-        data["expires_at"] = self._expires_at(data)
         return data
-
-    def _expires_at(self, data: dict[str, Any]) -> datetime | None:
-        lifetime = data.get("lifetime")
-        if lifetime == DATE:
-            if not data.get("until"):
-                if "until" not in self.errors:
-                    self.add_error("until", _("Say on which day it ends."))
-                return None
-            # To the end of that day where the company is.
-            end = datetime.combine(data["until"], time(23, 59, 59), ZoneInfo(self.company.time_zone))
-            if end <= timezone.now():
-                self.add_error("until", _("This day is over. Choose a later one."))
-            return end
-        if not lifetime or lifetime == NEVER:
-            return None
-        return timezone.now() + timedelta(days=int(lifetime))
 
 
 class EditKeyForm(ScopesForm):
@@ -259,8 +228,9 @@ class RotateKeyForm(forms.Form):
 
 
 class RevokeKeyForm(forms.Form):
-    """Why a key ends."""
+    """Why a key ends, or a credential, a token, a connection. Its template is keys/_reasons.html."""
 
+    reasons = REASONS
     reason = forms.ChoiceField(
         label=_("Why do you revoke it?"),
         choices=[(str(number), label) for number, (label, _help) in enumerate(REASONS)],
@@ -268,14 +238,21 @@ class RevokeKeyForm(forms.Form):
         initial="0",
     )
     details = forms.CharField(
-        label=_("Anything to remember"),
+        label=_("In a few words"),
         required=False,
         max_length=200,
         help_text=_("It is kept in the audit record, where your company can read it."),
     )
 
+    def clean(self) -> dict[str, Any]:
+        """“Something else” alone says nothing: it needs words."""
+        data = super().clean() or self.cleaned_data
+        if data.get("reason") == ELSE and not data.get("details") and "details" not in self.errors:
+            self.add_error("details", _("Say in a few words why."))
+        return data
+
     def words(self) -> str:
         """The reason as it is recorded; a key that somebody pasted into it loses its secret."""
-        label = str(REASONS[int(self.cleaned_data["reason"])][0])
-        details = self.cleaned_data["details"].strip()
-        return redact(f"{label}: {details}" if details else label)
+        reason, details = self.cleaned_data["reason"], self.cleaned_data["details"]
+        label = str(REASONS[int(reason)][0])
+        return redact(details if reason == ELSE else f"{label}: {details}" if details else label)

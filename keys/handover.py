@@ -52,7 +52,7 @@ def _belongings(membership: Membership) -> list[Belonging]:
     connections = Connection.objects.usable().filter(company=company, user=user).count()
     tokens = cast(CredentialQuerySet, company.management_tokens.filter(user=user)).usable().count()
     found = [
-        Belonging(ngettext("%(number)d key in use", "%(number)d keys in use", keys) % {"number": keys}, bool(keys)),
+        Belonging(ngettext("%(number)d key in use", "%(number)d keys in use", keys) % {"number": keys}, keys),
         Belonging(
             ngettext("%(number)d key of a sign-in by password", "%(number)d keys of sign-ins by password", sign_ins)
             % {"number": sign_ins}

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
 from django import forms
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
+from keys.lifetimes import LifetimeForm
 from keys.management_tokens.services import ACT_OF
 from keys.models import ManagementScope
 from keys.once import OnceForm
 from portal.companies.models import Membership
 from portal.names import clean_name
 
-NEVER: Final = "never"
-LIFETIMES: Final = [
-    ("30", _("30 days")),
-    ("90", _("90 days")),
-    ("365", _("1 year")),
-    (NEVER, _("No expiry: it works until somebody revokes it")),
-]
 
-
-class TokenForm(OnceForm):
+class TokenForm(OnceForm, LifetimeForm):
     """A new management token: a name, what it may do, and for how long."""
 
     name = forms.CharField(
@@ -41,10 +32,10 @@ class TokenForm(OnceForm):
         help_text=_("Choose no more than the script needs. It can never open an MCP server."),
         error_messages={"required": _("Choose at least one.")},
     )
-    lifetime = forms.ChoiceField(label=_("Expires"), choices=LIFETIMES, widget=forms.RadioSelect, initial="90")
+    field_order = ("name", "scopes")
 
     def __init__(self, *args: Any, membership: Membership, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, company=membership.company, **kwargs)
         field = self.fields["scopes"]
         assert isinstance(field, forms.MultipleChoiceField)
         field.choices = [
@@ -56,9 +47,3 @@ class TokenForm(OnceForm):
     def clean_name(self) -> str:
         """The name, as names must be."""
         return clean_name(self.cleaned_data["name"])
-
-    @property
-    def expires_at(self) -> datetime | None:
-        """When the token of the valid form ends; None: never."""
-        lifetime = self.cleaned_data["lifetime"]
-        return None if lifetime == NEVER else timezone.now() + timedelta(days=int(lifetime))

@@ -86,7 +86,7 @@ def _create(request: CompanyRequest, form: TokenForm) -> tuple[ManagementToken, 
         user=request.user,
         name=form.cleaned_data["name"],
         scopes=form.cleaned_data["scopes"],
-        expires_at=form.expires_at,
+        expires_at=form.cleaned_data["expires_at"],
         actor=Actor.user(request.user, request),
     )
 

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
 from django import forms
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from keys import scopes
+from keys.lifetimes import SHORT_LIFETIMES
 from keys.oauth.models import Connection
 from keys.oauth.wanted import Wanted
 from keys.words import Tool, permitted_tools
 from portal.companies.models import Company
-
-LIFETIMES: Final = [("30", _("30 days")), ("90", _("90 days")), ("365", _("1 year"))]
 
 
 class ConsentForm(forms.Form):
@@ -24,7 +23,7 @@ class ConsentForm(forms.Form):
 
     company = forms.ChoiceField(label=_("For which company"), widget=forms.RadioSelect)
     tools = forms.MultipleChoiceField(label=_("What it may use"), widget=forms.CheckboxSelectMultiple)
-    lifetime = forms.ChoiceField(label=_("For how long"), choices=LIFETIMES, widget=forms.RadioSelect, initial="90")
+    lifetime = forms.ChoiceField(label=_("Expires"), choices=SHORT_LIFETIMES, widget=forms.RadioSelect, initial="90")
 
     def __init__(
         self, data: Any, *, asked: Wanted, companies: Sequence[Company], before: Connection | None = None

@@ -7,7 +7,8 @@ from typing import Any, Final
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from keys.forms import DATE, LIFETIMES, NEVER, AddressesField
+from keys.forms import AddressesField
+from keys.lifetimes import DATE, LIFETIMES, NEVER
 from keys.policy.models import LONGEST_DAYS, KeyPolicy
 from keys.policy.offers import days_words
 from portal.companies.roles import Role

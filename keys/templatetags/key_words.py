@@ -8,11 +8,12 @@ from typing import Any
 from django import template
 from django.utils import timezone
 
-from keys import words
+from keys import lifetimes, words
 from portal.companies.models import Membership
 
 register = template.Library()
 register.filter("scope_summary", words.scope_summary)
+register.filter("end_of", lifetimes.end_of)
 
 SOON = timedelta(days=7)
 

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 
 from keys import services
 from keys.errors import LifecycleError
-from keys.forms import REASONS, RevokeKeyForm
+from keys.forms import RevokeKeyForm
 from keys.pages import form_page, managed_key_or_refuse, may_manage
 from keys.selectors import company_keys
 from portal.audit.actors import Actor
@@ -63,7 +63,7 @@ def revoke(request: CompanyRequest, slug: str, key_id: str) -> HttpResponse:
         services.revoke_key(key=key, reason=form.words(), actor=Actor.user(request.user, request))
         messages.success(request, _("The key was revoked. Every MCP server refuses it from now on."))
         return redirect("keys:detail", slug=slug, key_id=key.pk)
-    return render(request, "keys/revoke.html", {"form": form, "key": key, "reasons": REASONS})
+    return render(request, "keys/revoke.html", {"form": form, "key": key})
 
 
 @form_page
@@ -91,7 +91,7 @@ def revoke_many(request: CompanyRequest, slug: str) -> HttpResponse:
         )
         messages.success(request, words % {"count": len(keys)})
         return redirect("keys:list", slug=slug)
-    context = {"form": form, "keys": keys, "left_out": len(ids) - len(keys), "reasons": REASONS}
+    context = {"form": form, "keys": keys, "left_out": len(ids) - len(keys)}
     return render(request, "keys/revoke_many.html", context)
 
 

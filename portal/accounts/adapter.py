@@ -40,6 +40,16 @@ class AccountAdapter(DefaultAccountAdapter):
             "The e-mail address or the password is wrong. Try again, or choose a new password below."
         ),
         "incorrect_code": gettext_lazy("This is not the code. Type the newest that we sent, or ask for another one."),
+        "duplicate_email": gettext_lazy("This is your address already."),
+        "email_taken": gettext_lazy("This address cannot be used here. Choose another one."),
+        "enter_current_password": gettext_lazy("This is not your current password. Type it again."),
+        "incorrect_password": gettext_lazy("This is not your password. Type it again."),
+        "invalid_password_reset": gettext_lazy("This link was used already, or is too old. Ask for a new mail."),
+        "rate_limited": gettext_lazy("That was too often in a short time. Wait a few minutes, then try again."),
+        "same_as_current": gettext_lazy("This is what you have already. Type another one."),
+        "too_many_login_attempts": gettext_lazy(
+            "Too many attempts in a short time. Wait a few minutes, then try again."
+        ),
     }
 
     def get_login_redirect_url(self, request: HttpRequest) -> str:

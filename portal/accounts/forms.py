@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from allauth.account.adapter import get_adapter
 from allauth.account.forms import (
@@ -19,6 +19,7 @@ from allauth.core import context
 from django import forms
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.password_validation import UserAttributeSimilarityValidator
+from django.core.validators import MaxLengthValidator
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
@@ -29,9 +30,13 @@ from portal.companies.in_hand import invitation_in_hand
 from portal.companies.models import Currency
 from portal.names import clean_company_name, clean_name
 
+LONGEST_ADDRESS: Final = 254  # as mail has it (RFC 5321), and as accounts keep it
+
 
 class _Plain(forms.Form):
-    """Takes allauth's placeholders away: they say the label once more, and are gone when one types."""
+    """Takes allauth's placeholders away: they say the label once more, and are gone when one types. And an address that
+    is longer than accounts can keep is refused at once, not when its code comes back.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -39,6 +44,9 @@ class _Plain(forms.Form):
             field.widget.attrs.pop("placeholder", None)
             if name in {"email", "login"}:
                 field.label = _("E-mail address")
+            if name == "email":
+                field.validators.append(MaxLengthValidator(LONGEST_ADDRESS))
+                field.widget.attrs["maxlength"] = str(LONGEST_ADDRESS)
             if name in {"password1", "password"} and field.widget.attrs.get("autocomplete") == "new-password":
                 field.help_text = _("At least 10 characters. A few unrelated words make a good one.")
 

@@ -14,10 +14,11 @@ from portal.companies.models import Company, Membership
 
 @dataclass(frozen=True, slots=True)
 class Belonging:
-    """One kind of what a member has. `words` say what and how many: “3 keys”."""
+    """One kind of what a member has. `words` say what and how many: “3 keys”; `to_hand_over`: how many of them another
+    member can have."""
 
     words: str
-    can_be_handed_over: bool = False
+    to_hand_over: int = 0
 
 
 @dataclass(frozen=True, slots=True)

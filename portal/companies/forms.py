@@ -8,6 +8,7 @@ from zoneinfo import available_timezones
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from portal.companies.models import Company, Currency, Membership
 from portal.companies.roles import Role
@@ -61,21 +62,25 @@ HAND_OVER: Final = "hand_over"
 class RemoveForm(forms.Form):
     """What becomes of what acts for a member who is removed."""
 
-    keys = forms.ChoiceField(
-        label=_("What should become of them?"),
-        widget=forms.RadioSelect,
-        initial=REVOKE,
-        choices=[(REVOKE, _("Revoke them now")), (HAND_OVER, _("Hand them to another member"))],
-    )
+    keys = forms.ChoiceField(widget=forms.RadioSelect, initial=REVOKE)
     heir = forms.ModelChoiceField(
         label=_("To whom"), queryset=Membership.objects.none(), required=False, empty_label=_("Choose a member")
     )
 
-    def __init__(self, *args: Any, heirs: list[Membership], can_be_handed_over: bool, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, heirs: list[Membership], number: int, **kwargs: Any) -> None:
+        """`number`: how many keys can be handed over."""
         super().__init__(*args, **kwargs)
-        if not heirs or not can_be_handed_over:
+        self.number = number
+        if not heirs or not number:
             del self.fields["keys"], self.fields["heir"]
             return
+        choice = self.fields["keys"]
+        assert isinstance(choice, forms.ChoiceField)
+        choice.label = ngettext("What should become of the key?", "What should become of the keys?", number)
+        choice.choices = [
+            (REVOKE, ngettext("Revoke it now", "Revoke them now", number)),
+            (HAND_OVER, ngettext("Hand it to another member", "Hand them to another member", number)),
+        ]
         _offer_members(self, "heir", heirs)
 
     def clean(self) -> dict[str, Any]:

@@ -10,12 +10,12 @@ from portal.settings.run import DATA_DIR, HTTPS, PRODUCTION, TRUSTED_PROXY_COUNT
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "portal.accounts.passwords.Length", "OPTIONS": {"min_length": 10}},
     {
-        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "NAME": "portal.accounts.passwords.Similarity",
         "OPTIONS": {"user_attributes": ("name", "email")},
     },
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "portal.accounts.passwords.Commonness"},
 ]
 # Staff reach every company: where it matters they prove themselves twice (portal/staff/access.py).
 STAFF_SECOND_FACTOR = PRODUCTION

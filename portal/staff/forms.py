@@ -119,7 +119,7 @@ class ReasonForm(forms.Form):
         """“Other” alone says nothing: it needs words."""
         data = super().clean() or self.cleaned_data
         if data.get("why") == "Other" and not data.get("note", "").strip():
-            self.add_error("note", _("Say what the reason is."))
+            self.add_error("note", _("Say in a few words why."))
         return data
 
     @property

@@ -252,7 +252,7 @@
     if (input.dataset?.checkAll) {
       for (const box of document.querySelectorAll(input.dataset.checkAll)) if (!box.disabled) box.checked = input.checked;
     }
-    if (input.matches?.(".tab-radio")) {
+    if (input.matches?.(".tab-radio") && !input.form) {
       try {
         localStorage.setItem(input.name, input.value);
       } catch {
@@ -271,6 +271,7 @@
   const prepare = (scope) => {
     for (const button of scope.querySelectorAll("[data-copy], [data-copy-from], [data-copy-code]")) button.hidden = false;
     for (const radio of scope.querySelectorAll(".tab-radio")) {
+      if (radio.form) continue; // what a form sends begins as the form says, whatever was chosen in another one
       try {
         if (localStorage.getItem(radio.name) === radio.value) radio.checked = true;
       } catch {

@@ -171,7 +171,7 @@ def revoke_it(page: Page, key: str, portal: Portal) -> None:
     people.follow(page, "Revoke")
     look_at(page, "revoke")
     page.get_by_label("Leaked or exposed").check()
-    page.get_by_label("Anything to remember").fill("seen in a chat")
+    page.get_by_role("textbox", name="In a few words").fill("seen in a chat")
     people.press(page, "Revoke the key")
     assert portal.verdict(key)["code"] == "REVOKED"
     expect(page.get_by_role("main")).to_contain_text("Leaked or exposed: seen in a chat")

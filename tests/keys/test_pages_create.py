@@ -144,7 +144,11 @@ def test_a_date_holds_to_its_end_in_the_companys_time_zone(owner_client, company
 
 @pytest.mark.parametrize(
     ("until", "says"),
-    [(None, "Say on which day it ends"), ("2020-01-01", "This day is over"), ("tomorrow", "Enter a valid date")],
+    [
+        (None, "Say on which day it ends"),
+        ("2020-01-01", "This day is over"),
+        ("tomorrow", "Write the day as year, month and day"),
+    ],
 )
 def test_a_wrong_date_is_explained_and_makes_nothing(owner_client, company, server, until, says):
     page = create(owner_client, company, lifetime="date", until=until)

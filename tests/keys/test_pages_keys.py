@@ -340,6 +340,21 @@ def test_revoking_asks_for_a_reason_from_the_list(owner_client, key):
     assert key.is_usable
 
 
+@pytest.mark.parametrize("details", ["", "   "])
+def test_something_else_needs_words(owner_client, key, details):
+    refused = owner_client.post(page("revoke", key), {"reason": "4", "details": details})
+    assert refused.context["form"].errors == {"details": ["Say in a few words why."]}
+    key.refresh_from_db()
+    assert key.is_usable
+
+
+def test_something_else_is_kept_in_the_words_that_were_given(owner_client, key):
+    owner_client.post(page("revoke", key), {"reason": "4", "details": "We moved to another ERP"})
+    key.refresh_from_db()
+    assert key.revoked_reason == "We moved to another ERP"
+    assert AuditEvent.objects.get(action="key:revoked").reason == "We moved to another ERP"
+
+
 def test_a_key_in_the_details_is_not_kept(owner_client, key, key_token):
     owner_client.post(page("revoke", key), {"reason": "1", "details": f"found {key_token}"})
     key.refresh_from_db()

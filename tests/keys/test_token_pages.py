@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
@@ -74,14 +75,22 @@ def test_sending_the_same_form_again_makes_no_second_token(owner_client, company
     assert ManagementToken.objects.count() == 1
 
 
+def test_the_last_day_of_a_token_can_be_chosen_as_for_a_key(owner_client, company):
+    assert "Say on which day it ends." in create(owner_client, company, lifetime="date").content.decode()
+    day = timezone.localdate() + timedelta(days=60)
+    create(owner_client, company, lifetime="date", until=day.isoformat())
+    ends = ManagementToken.objects.get().expires_at
+    assert ends is not None and ends.astimezone(ZoneInfo(company.time_zone)).date() == day
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({"scopes": []}, "Choose at least one."),
-        ({"scopes": ["tools:*"]}, "not one of the available choices"),
-        ({"name": " "}, "This field is required."),
+        ({"scopes": ["tools:*"]}, "Choose one of those that are offered."),
+        ({"name": " "}, "Fill this in."),
         ({"name": "see www.example.com"}, "cannot contain a web"),
-        ({"lifetime": "9999"}, "not one of the available choices"),
+        ({"lifetime": "9999"}, "Choose one of those that are offered."),
         ({"once": "x"}, "Load the page again."),
     ],
 )

@@ -186,6 +186,11 @@ def test_home_is_the_company_opened_last(owner, owner_client, company):
     assert owner_client.get(reverse("home"))["Location"] == reverse("company", kwargs={"slug": other.slug})
 
 
+def test_home_of_staff_without_a_company_is_the_staffs_dashboard(client, db):
+    client.force_login(factories.make_user(is_staff=True))
+    assert client.get(reverse("home"))["Location"] == reverse("staff:dashboard")
+
+
 def test_home_without_a_company_leads_to_making_one(client, db):
     client.force_login(factories.make_user())
     assert client.get(reverse("home"))["Location"] == reverse("new_company")

@@ -205,7 +205,7 @@ def test_the_preview_says_how_many_whose_and_who_is_told(staff_client, company, 
         ({"server": "none"}, "No MCP server has this"),
         ({"scope": "everything"}, "Use tools:*"),
         ({"address": "300.1.1.1"}, "Use an address or a range"),
-        ({"made_after": "yesterday"}, "valid date"),
+        ({"made_after": "yesterday"}, "Write day and time"),
         ({"no_expiry": ""}, "at least one condition"),
     ],
 )
@@ -217,6 +217,12 @@ def test_a_wrong_rule_says_what_is_wrong(staff_client, query, words):
 def test_a_rule_that_finds_nothing_says_so(staff_client, company):
     shown = staff_client.get(RULE, {"company": company.slug}).content.decode()
     assert "The rule finds nothing" in shown
+
+
+def test_the_page_opens_at_what_the_rule_finds(staff_client, company, key):
+    assert 'action="#found"' in staff_client.get(RULE).content.decode()
+    assert 'id="found"' in staff_client.get(RULE, {"company": company.slug}).content.decode()
+    assert 'id="found"' not in staff_client.get(RULE, {"company": "nobody"}).content.decode()
 
 
 def test_the_number_is_typed_and_the_reason_given(staff_client, company, many):

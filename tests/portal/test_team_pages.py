@@ -131,6 +131,8 @@ def test_removing_a_member_asks_what_becomes_of_their_keys_and_revokes_them_unle
     shown = owner_client.get(page("member_remove", company, colleague.pk))
     assert "1 key in use" in shown.content.decode()
     assert shown.context["form"]["keys"].value() == "revoke"
+    assert "What should become of the key?" in shown.content.decode()
+    assert "Revoke it now" in shown.content.decode() and "Revoke them now" not in shown.content.decode()
     owner_client.post(page("member_remove", company, colleague.pk), {"keys": "revoke"})
     assert not company.memberships.filter(user=colleague).exists()
     assert code_of(client, server_token, colleagues_key[1])["code"] == "REVOKED"

@@ -9,6 +9,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
+from keys.forms import RevokeKeyForm
 from keys.oauth import connections
 from keys.oauth.models import Connection
 from keys.oauth.selectors import member_connections
@@ -50,12 +51,12 @@ def detail(request: CompanyRequest, slug: str, connection_id: str) -> HttpRespon
 def revoke(request: CompanyRequest, slug: str, connection_id: str) -> HttpResponse:
     """Refuse a client for good. Never asks for a new sign-in, and everybody may take back what they gave."""
     connection = _connection(request, connection_id)
-    if request.method == "POST":
-        reason = request.POST.get("reason", "").strip()[:300] or _("Revoked on the connections page")
-        connections.revoke(connection=connection, reason=reason, actor=Actor.user(request.user, request))
+    form = RevokeKeyForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        connections.revoke(connection=connection, reason=form.words(), actor=Actor.user(request.user, request))
         messages.success(request, _("The connection was revoked. Every MCP server refuses it from now on."))
         return redirect("connections:detail", slug=slug, connection_id=connection.pk)
-    return render(request, "connections/revoke.html", {"connection": connection})
+    return render(request, "connections/revoke.html", {"connection": connection, "form": form})
 
 
 def _connection(request: CompanyRequest, connection_id: str) -> Connection:

@@ -23,7 +23,8 @@ from portal.companies.services import create_company
 @require_safe
 @login_required
 def home(request: HttpRequest) -> HttpResponse:
-    """To the company that the person opened last; without one, to one that can be reopened, else to make one.
+    """To the company that the person opened last; without one, to one that can be reopened, else to make one. Staff
+    without a company come for their own pages.
 
     Who came by an invitation and had to sign in or sign up for it goes on to accept it.
     """
@@ -31,7 +32,10 @@ def home(request: HttpRequest) -> HttpResponse:
         return redirect("invitation")
     membership = last_company(request)
     if membership is None:
-        closed = reopenable_memberships(cast(User, request.user)).first()
+        user = cast(User, request.user)
+        closed = reopenable_memberships(user).first()
+        if closed is None and user.is_staff:
+            return redirect("staff:dashboard")
         return redirect("reopen_company", slug=closed.company.slug) if closed else redirect("new_company")
     return redirect("company", slug=membership.company.slug)
 

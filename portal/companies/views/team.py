@@ -13,6 +13,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 
 from portal.accounts.reauthentication import recent_sign_in_required
@@ -108,12 +109,12 @@ def member_remove(request: CompanyRequest, slug: str, user_id: str) -> HttpRespo
     form = RemoveForm(
         request.POST if request.method == "POST" else None,
         heirs=heirs(member),
-        can_be_handed_over=any(belonging.can_be_handed_over for belonging in found),
+        number=sum(belonging.to_hand_over for belonging in found),
     )
     if request.method == "POST" and form.is_valid():
         save = recent_sign_in_required(_remove) if member.role == Role.OWNER else _remove
         return save(request, member, form)
-    context = {"form": form, "member": member, "belongings": found}
+    context = {"form": form, "member": member, "belongings": found, "number": form.number}
     return render(request, "companies/member_remove.html", context)
 
 
@@ -129,7 +130,11 @@ def _remove(request: CompanyRequest, member: Membership, form: RemoveForm) -> Ht
         _tell(heir, "handed_over", by=request.user, giver=user)
         messages.success(
             request,
-            _("%(name)s is removed, and %(heir)s has the keys. Rotate those whose values %(name)s may still hold.")
+            ngettext(
+                "%(name)s is removed, and %(heir)s has the key. Rotate it if %(name)s may still hold its value.",
+                "%(name)s is removed, and %(heir)s has the keys. Rotate those whose values %(name)s may still hold.",
+                form.number,
+            )
             % {"name": user.name, "heir": heir.user.name},
         )
     else:

@@ -113,7 +113,7 @@ def test_a_machine_that_is_revoked_is_refused_and_gets_no_more(machine, owner_cl
     token = ask(*machine).json()["access_token"]
     address = f"/c/{company.slug}/connections/{machine[0].pk}/"
     assert "Client id" in owner_client.get(address).content.decode()
-    owner_client.post(address + "revoke/", {"reason": "gone"})
+    owner_client.post(address + "revoke/", {"reason": "0"})
     assert not verdict(server_token, token)["valid"]
     assert FeedEvent.objects.filter(key_id=machine[0].pk).exists()
     assert ask(*machine).status_code in {400, 401}

@@ -27,11 +27,18 @@ def test_an_owner_sees_and_revokes_every_connection(
     address = f"/c/{company.slug}/connections/{connection.pk}/"
     assert "growerp-system" in owner_client.get(address).content.decode()
     events = FeedEvent.objects.count()
-    assert owner_client.post(address + "revoke/", {"reason": "lost laptop"}).status_code == 302
+    assert owner_client.post(address + "revoke/", {"reason": "4", "details": "lost laptop"}).status_code == 302
     assert verdict(server_token, signed_in["access_token"])["code"] == "NOT_FOUND"
     assert FeedEvent.objects.filter(number__gt=events, key_id=connection.pk).exists()
     assert AuditEvent.objects.get(action="connection:revoked").reason == "lost laptop"
     assert "lost laptop" in owner_client.get(address).content.decode()
+
+
+def test_something_else_needs_words_for_a_connection_too(signed_in, owner_client: Client, company: Company):
+    connection = Connection.objects.get()
+    refused = owner_client.post(f"/c/{company.slug}/connections/{connection.pk}/revoke/", {"reason": "4"})
+    assert "Say in a few words why." in refused.content.decode()
+    assert Connection.objects.get().revoked_at is None
 
 
 def test_a_developer_sees_only_their_own(signed_in, colleague_client: Client, company: Company):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import quote
 
+import pytest
 from django.contrib.auth import get_user
 from django.core import mail
 from django.test import Client
@@ -65,6 +67,35 @@ def test_a_new_address_counts_once_it_is_confirmed(client, owner, company):
     assert owner.email == "olivia@example.com"
     assert "account:email_changed" in platform_actions()
     assert mail.outbox[-1].to == ["owner@example.com"]
+
+
+@pytest.mark.parametrize(
+    ("address", "says"),
+    [
+        ("", "Fill this in."),
+        ("OWNER@example.com", "This is your address already."),
+        ("nonsense@", "This is no e-mail address. Write it like anna@example.com."),
+        (f"{'x' * 300}@example.com", "At most 254 characters; this is 312."),
+    ],
+)
+def test_an_address_that_cannot_be_is_told_at_once_and_nothing_is_sent(client, owner, company, address, says):
+    sign_in(client)
+    mail.outbox.clear()
+    refused = client.post(reverse("account_email"), {"email": address, "action_add": ""})
+    assert refused.context["form"].errors == {"email": [says]}
+    assert not mail.outbox
+
+
+def test_the_address_of_another_account_is_answered_as_a_new_one(client, owner, company, stranger):
+    sign_in(client)
+    answers = []
+    for address in (stranger.email, "nobody.has.it@example.com"):
+        answer = client.post(reverse("account_email"), {"email": address, "action_add": ""}, follow=True)
+        text = answer.content.decode().replace(quote(address), "ADDRESS").replace(address, "ADDRESS")
+        answers.append((answer.redirect_chain, re.sub(r'csrfmiddlewaretoken" value="[^"]*"', "", text)))
+    assert answers[0] == answers[1]
+    owner.refresh_from_db()
+    assert owner.email == "owner@example.com"
 
 
 def test_the_account_page_changes_the_name(owner_client, owner):

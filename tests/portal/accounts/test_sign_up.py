@@ -56,17 +56,18 @@ def test_without_the_code_nobody_is_signed_in(client, db):
 @pytest.mark.parametrize(
     ("changes", "field", "says"),
     [
-        ({"password1": "short"}, "password1", "at least 10 characters"),
+        ({"password1": "short"}, "password1", "add 5 more characters"),
         ({"password1": "password123"}, "password1", "too common"),
         ({"password1": "ada.example1"}, "password1", "too similar"),
         ({"password1": "AdaExample12"}, "password1", "too similar"),
         ({"password1": "analyticalengines"}, "password1", "too similar to the company"),
-        ({"email": "nonsense"}, "email", "valid email"),
+        ({"email": "nonsense"}, "email", "no e-mail address"),
+        ({"email": f"{'x' * 300}@example.com"}, "email", "At most 254 characters; this is 312."),
         ({"company_name": "evil.com"}, "company_name", "web or e-mail"),
         ({"company_name": "Latchkey Security"}, "company_name", "name of this portal"),
         ({"name": "Ada\u202e"}, "name", "invisible"),
-        ({"currency": "XXX"}, "currency", "valid choice"),
-        ({"company_name": ""}, "company_name", "required"),
+        ({"currency": "XXX"}, "currency", "that are offered"),
+        ({"company_name": ""}, "company_name", "Fill this in"),
     ],
 )
 def test_what_is_wrong_is_said_and_nothing_is_made(client, db, changes, field, says):
