@@ -9,12 +9,12 @@ from typing import Any, Final, cast
 
 from django import forms
 from django.core.paginator import Page, Paginator
-from django.db.models import F, Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet, Window
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from keys import labels
-from keys.attention import BY_SLUG, CONCERNS, REFUSED, Finding, concerned
+from keys.attention import BY_SLUG, CONCERNS, Finding, concerned
 from keys.models import CredentialState, Key
 from keys.selectors import company_labels, company_makers, labelled, visible_servers
 from keys.tokens import TOKEN_PATTERN
@@ -22,6 +22,7 @@ from keys.usage.selectors import daily_uses
 from portal.companies.models import Company
 
 PAGE_SIZE = 25
+LONGEST_NUMBER: Final = 8  # digits of a page's number
 _WHOLE_TOKEN = re.compile(TOKEN_PATTERN, re.ASCII)
 _VISIBLE_PART = re.compile(r"lk_(?:live|test)_([0-9A-Za-z]{12})", re.ASCII)
 
@@ -122,18 +123,25 @@ def listing(company: Company, address: QueryDict) -> Listing:
     if needs := form.chosen("needs"):
         keys = concerned(company, keys, needs)
     sort = form.chosen("sort") or NEWEST
-    ids: Any = keys.order_by(SORTS[sort][1], "-created_at", "id").values_list("pk", flat=True)
-    if needs == REFUSED:
-        ids = list(ids)  # a week of refusals is added up: once, and not to count the keys and again to page them
+    ids = keys.order_by(SORTS[sort][1], "-created_at", "id").values_list("pk", flat=True)
     page = _page(company, ids, address.get("page"))
     has_keys = bool(page.paginator.count) or company.keys.exists()
     return Listing(page, form, query, sort, has_keys, daily_uses(page.object_list))
 
 
 def _page(company: Company, ids: Any, number: str | None) -> Page[Key]:
-    """The page `number` of the keys `ids`. Most orders sort all keys of a company, and ids alone are quick to sort."""
-    page: Page[Any] = Paginator(ids, PAGE_SIZE).get_page(number)
-    shown = list(page.object_list)
+    """The page `number` of the keys `ids`: found and counted by one query.
+
+    Most orders sort all keys of a company, and ids alone are quick to sort; a week of refusals is added up once.
+    """
+    wanted = int(number) if number and number.isdecimal() and len(number) < LONGEST_NUMBER else 1
+    start = (max(wanted, 1) - 1) * PAGE_SIZE
+    rows = list(ids.annotate(total=Window(Count("*"))).values_list("pk", "total")[start : start + PAGE_SIZE])
+    paginator = Paginator(ids, PAGE_SIZE)
+    if rows or start == 0:  # else it is beyond the end: the paginator counts itself, and gives the last page
+        paginator.count = rows[0][1] if rows else 0
+    page: Page[Any] = paginator.get_page(number)
+    shown = [pk for pk, _total in rows] if page.number == wanted else list(page.object_list)
     found = company.keys.select_related("server", "user").defer("digest").in_bulk(shown)
     page.object_list = [found[pk] for pk in shown if pk in found]
     return page

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Final
 
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext, pgettext
+from django.utils.translation import get_language, ngettext, pgettext
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 Words = Callable[[int], str]
@@ -44,9 +45,14 @@ def relative(moment: datetime) -> str:
 
 def day(moment: datetime) -> str:
     """The day of `moment`: "25 November 2026"."""
-    return str(
-        date_format(timezone.localtime(moment), pgettext("a date, by the letters of Django's date filter", "j F Y"))
-    )
+    letters = pgettext("a date, by the letters of Django's date filter", "j F Y")
+    return _day(timezone.localtime(moment).date(), letters, get_language() or "")
+
+
+@lru_cache(maxsize=2048)
+def _day(found: date, letters: str, _language: str) -> str:
+    """A list shows the same few days again and again, and Django takes each of its letters apart."""
+    return str(date_format(found, letters))
 
 
 def short_day(found: date) -> str:

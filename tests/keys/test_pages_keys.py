@@ -110,6 +110,9 @@ def test_the_list_has_pages(owner_client, owner, company, server):
         make_key(company, server, owner, name=f"Key {number}")
     assert len(found(owner_client, company)) == 25
     assert len(found(owner_client, company, page=2)) == 1
+    for beyond, shown in (("3", 1), ("0", 1), ("99999999999", 1), ("-1", 1), ("abc", 25), ("", 25)):
+        assert len(found(owner_client, company, page=beyond)) == shown, beyond
+    assert found(owner_client, company, page="7", q="nothing like it") == []
 
 
 def test_another_companys_keys_are_in_no_list(client, stranger, key, company, other_company):
