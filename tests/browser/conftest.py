@@ -101,14 +101,13 @@ def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
         "PORT": str(port),
         "MCP_PORT": "8080",  # as in the published snippet; nothing has to listen there
         "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "keys" / "verifier")]),
-        **own_services("portal", dict(os.environ)),
+        **own_services("portal", folder, tmp_path_factory),
     }
 
     def manage(*words: str) -> str:
         command = [sys.executable, "-m", "django", *words, "--settings", "portal.settings"]
         return subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True).stdout
 
-    manage("migrate", "--verbosity", "0")
     demo = json.loads(manage("demo", "--json"))
     command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
     command += ["--workers", "1", "--blocking-threads", "4", "--no-ws", "portal.wsgi:application"]
