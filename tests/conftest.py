@@ -20,7 +20,7 @@ from keys.usage.counter import counter
 from portal.accounts.models import User
 from portal.celery import app as celery
 from portal.companies.models import Company
-from tests import factories
+from tests import factories, migrated
 from tests.scheduling import pytest_xdist_make_scheduler  # noqa: F401 (a hook of pytest-xdist)
 
 SLOWER = "not slow and not browser and not processes and not services"
@@ -50,6 +50,24 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove what the processes of this run had in common."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        migrated.drop(config._tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """One of several test processes migrates, and all begin with copies. One alone migrates its own database.
+
+    A fixture of pytest-django, which asks for it before it makes the test database.
+    """
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        migrated.use_for_tests(connection, tmp_path_factory)
 
 
 @pytest.fixture(autouse=True)

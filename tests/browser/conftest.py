@@ -21,7 +21,9 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from tests.own_services import own_services
 
 ROOT = Path(__file__).resolve().parents[2]
-CHROMIUM = os.environ.get("LATCHKEY_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+# The one that draws no window takes a quarter less of the processor.
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser")
+CHROMIUM = os.environ.get("LATCHKEY_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -101,14 +103,13 @@ def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
         "PORT": str(port),
         "MCP_PORT": "8080",  # as in the published snippet; nothing has to listen there
         "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "keys" / "verifier")]),
-        **own_services("portal", dict(os.environ)),
+        **own_services("portal", folder, tmp_path_factory),
     }
 
     def manage(*words: str) -> str:
         command = [sys.executable, "-m", "django", *words, "--settings", "portal.settings"]
         return subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True).stdout
 
-    manage("migrate", "--verbosity", "0")
     demo = json.loads(manage("demo", "--json"))
     command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
     command += ["--workers", "1", "--blocking-threads", "4", "--no-ws", "portal.wsgi:application"]
@@ -157,7 +158,12 @@ class Troubles:
         # refuses their passkey is said by allauth's script on the console, and by the page; that nothing answers, by
         # htmx.
         usual = ("Failed to load resource", "NotAllowedError:", "htmx:sendError", "htmx:afterRequest")
-        if kind in {"error", "warning"} and not text.startswith(usual):
+        # axe asks every frame whether it is there, a mail in its sandbox too. A Chromium with a process for each frame
+        # does not say that the sandbox takes no message; one with the page's process for it does.
+        refused = text.startswith("Failed to execute 'postMessage' on 'DOMWindow': The target origin provided") and (
+            text.endswith("does not match the recipient window's origin ('null').")
+        )
+        if kind in {"error", "warning"} and not text.startswith(usual) and not refused:
             self.found.append(f"console {kind}: {text}")
 
     def _request(self, url: str) -> None:

@@ -127,7 +127,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("LATCHKEY_", "DJANGO_", "MCP_", "COV_", "PYTEST_")) and name != "PORT"
+        if not name.startswith(("LATCHKEY_", "DJANGO_", "MCP_", "COV_", "PYTEST_"))
+        and name not in {"PORT", "DATABASE_URL", "REDIS_URL"}
     }
     environment = kept | {
         "LATCHKEY_DATA": str(folder / "data"),
@@ -138,9 +139,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "keys/verifier")]),
         "PYTHONUNBUFFERED": "1",
     }
-    environment |= own_services("stack", environment)
+    environment |= own_services("stack", folder / "data", tmp_path_factory)
     found = Stack(folder, environment["LATCHKEY_URL"], environment["LATCHKEY_MCP_URL"], environment)
-    found.manage("migrate", "--verbosity", "0")
     found.demo = json.loads(found.manage("demo", "--json"))
     found.key, found.server_credential = found.demo["key"], found.demo["server_credential"]
     try:

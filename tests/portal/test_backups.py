@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import migrated
 from tests.keys.throwaway import ThrowawayPostgres, has_postgres
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -52,11 +53,11 @@ class Portal:
 def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Portal, str, str]:
     """A portal on SQLite with demo data, a key and a credential."""
     portal = Portal(tmp_path_factory.mktemp("filled"))
+    migrated.copy(portal.folder / "latchkey.sqlite3", tmp_path_factory)
     return portal, *fill(portal)
 
 
 def fill(portal: Portal) -> tuple[str, str]:
-    portal.run("migrate", "-v", "0")
     facts = portal.run("demo", "--json")
     tokens = {part for part in facts.replace('"', " ").split() if part.startswith("lk_")}
     return (next(one for one in tokens if one.startswith("lk_test_")),
@@ -194,6 +195,7 @@ def test_a_backup_comes_back_on_postgresql(tmp_path):
         postgres.make()
         portal = Portal(tmp_path / "data", postgres.url)
         portal.folder.mkdir()
+        portal.run("migrate", "-v", "0")
         key, credential = fill(portal)
         portal.run("backup", str(tmp_path / "out"))
         (path,) = (tmp_path / "out").iterdir()

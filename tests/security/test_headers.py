@@ -15,7 +15,7 @@ from django.urls import reverse
 
 from portal.addresses import client_address
 from portal.companies.models import Company
-from tests import factories
+from tests import factories, migrated
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -76,14 +76,13 @@ def test_a_forwarded_address_counts_only_from_our_proxies(settings, proxies, for
 
 
 @pytest.mark.slow
-def test_production_has_locked_cookies_and_insists_on_https(tmp_path: Path):
+def test_production_has_locked_cookies_and_insists_on_https(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory):
     """In a process of its own: these settings are decided when the process starts."""
     code = """
 import json, django
 from django.conf import settings
 django.setup()
 from django.core.management import call_command
-call_command("migrate", verbosity=0, interactive=False)
 settings.STATIC_ROOT = settings.DATA_DIR / "static"
 call_command("collectstatic", verbosity=0, interactive=False)
 from django.test import Client
@@ -111,6 +110,7 @@ print(json.dumps({"status": page.status_code, "cookies": cookies, "hsts": page["
         "LATCHKEY_DATA": str(tmp_path),
         "DATABASE_URL": f"sqlite://{tmp_path}/portal.sqlite3",
     }
+    migrated.copy(tmp_path / "portal.sqlite3", tmp_path_factory)
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=ROOT,
