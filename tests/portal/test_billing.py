@@ -141,7 +141,7 @@ def test_the_card_page_is_not_stored_and_its_post_is_hidden_from_error_reports(b
         ({"number": "0"}, "number", "check its digits"),
         ({"number": "4242"}, "number", "check its digits"),
         ({"number": "٤٢٤٢٤٢٤٢٤٢٤٢٤٢٤٢"}, "number", "check its digits"),
-        ({"number": ""}, "number", "required"),
+        ({"number": ""}, "number", "Fill this in"),
         ({"expiry": "13/40"}, "expiry", "no such month"),
         ({"expiry": "00/40"}, "expiry", "no such month"),
         ({"expiry": "soon"}, "expiry", "such as 04/30"),
@@ -151,7 +151,7 @@ def test_the_card_page_is_not_stored_and_its_post_is_hidden_from_error_reports(b
         ({"cvc": "abc"}, "cvc", "three or four"),
         ({"cvc": "1234"}, "cvc", "has 3 digits"),
         ({"number": "378282246310005", "cvc": "123"}, "cvc", "has 4 digits"),
-        ({"cardholder": ""}, "cardholder", "required"),
+        ({"cardholder": ""}, "cardholder", "Fill this in"),
         ({"cardholder": "visit evil.com"}, "cardholder", "web or e-mail"),
     ],
 )

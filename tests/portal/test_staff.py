@@ -141,7 +141,7 @@ def test_suspending_needs_a_reason(staff_client, company):
     address = reverse("staff:company_suspend", args=[company.pk])
     assert staff_client.get(address).status_code == 200
     assert staff_client.post(address, {"why": ""}).status_code == 400
-    assert "Say what the reason is" in text(staff_client.post(address, {"why": "Other", "note": " "}))
+    assert "Say in a few words why" in text(staff_client.post(address, {"why": "Other", "note": " "}))
     company.refresh_from_db()
     assert company.state == "active"
 
