@@ -34,7 +34,7 @@ FLAGS = [
     "--disable-sync",
 ]
 START_SECONDS = 120
-CLIENT_CALLBACK = "http://127.0.0.1:51234/callback"  # of an AI client, which the portal sends a person back to
+CLIENT_HOST = "127.0.0.1"  # of AI clients, which the portal sends a person back to; its own name is another one
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ class Troubles:
             self.found.append(f"console {kind}: {text}")
 
     def _request(self, url: str) -> None:
-        if not url.startswith((self.portal.url, CLIENT_CALLBACK, "data:", "blob:", "about:")):
+        if not url.startswith((self.portal.url, f"http://{CLIENT_HOST}:", "data:", "blob:", "about:")):
             self.found.append(f"request to another host: {url}")
 
     def _response(self, status: int, url: str) -> None:

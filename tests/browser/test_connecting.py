@@ -5,14 +5,16 @@ from __future__ import annotations
 import base64
 import hashlib
 import secrets
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from tests.browser.conftest import CLIENT_CALLBACK as CALLBACK
-from tests.browser.conftest import Browse, Portal
+from tests.browser.conftest import CLIENT_HOST, Browse, Portal
 from tests.browser.looking import look_at
 from tests.browser.people import GOOD_CARD, confirm_address, fill_card, fill_sign_up, follow, new_address, press
 
@@ -20,29 +22,48 @@ pytestmark = [pytest.mark.browser, pytest.mark.processes]
 DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 
 
-def registered(portal: Portal, **metadata: object) -> str:
-    body = {"redirect_uris": [CALLBACK], "client_name": "Pocket agent", "token_endpoint_auth_method": "none"}
+class Callback(BaseHTTPRequestHandler):
+    """Where an AI client waits for the person's answer."""
+
+    def do_GET(self) -> None:
+        self.server.asked.append(self.path)  # type: ignore[attr-defined]
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"done")
+
+    def log_message(self, *_arguments: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def client() -> Iterator[HTTPServer]:
+    """An AI client that listens on a port of its own; `asked`: the addresses with which it was called back."""
+    with HTTPServer((CLIENT_HOST, 0), Callback) as server:
+        server.asked = []  # type: ignore[attr-defined]
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def registered(portal: Portal, callback: str, **metadata: object) -> str:
+    body = {"redirect_uris": [callback], "client_name": "Pocket agent", "token_endpoint_auth_method": "none"}
     return str(httpx.post(f"{portal.url}/oauth/register", json=body | metadata, timeout=20).json()["client_id"])
-
-
-def caught(page: Page) -> list[str]:
-    """The addresses with which the client is called back: nobody listens there, the browser itself is asked."""
-    found: list[str] = []
-    page.route(CALLBACK + "*", lambda route: (found.append(route.request.url), route.fulfill(body="done"))[1])
-    return found
 
 
 @pytest.mark.parametrize(("javascript", "width"), [(True, 1280), (False, 360)])
 def test_somebody_without_an_account_registers_and_lands_back_at_the_consent(
-    browse: Browse, portal: Portal, javascript: bool, width: int
+    browse: Browse, portal: Portal, client: HTTPServer, javascript: bool, width: int
 ):
+    callback = f"http://{CLIENT_HOST}:{client.server_port}/callback"
     page = browse(javascript=javascript, width=width)
     look = look_at if javascript else lambda *_: None  # axe is a script itself: without scripts it never answers
-    client_id, verifier = registered(portal), secrets.token_urlsafe(48)
+    client_id, verifier = registered(portal, callback), secrets.token_urlsafe(48)
     challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
-    query = {"response_type": "code", "client_id": client_id, "redirect_uri": CALLBACK, "state": "s",
+    query = {"response_type": "code", "client_id": client_id, "redirect_uri": callback, "state": "s",
              "scope": "tools:*", "code_challenge": challenge, "code_challenge_method": "S256"}  # fmt: skip
-    answers, email = caught(page), new_address("newcomer")
+    email = new_address("newcomer")
 
     page.goto("/oauth/authorize?" + urlencode(query))
     expect(page.get_by_role("button", name="Sign in", exact=True)).to_be_visible()
@@ -58,10 +79,10 @@ def test_somebody_without_an_account_registers_and_lands_back_at_the_consent(
     look(page, "consent")
     page.get_by_role("checkbox").last.uncheck()  # narrow it
     page.get_by_role("button", name="Let it connect").click()
-    page.wait_for_url(CALLBACK + "*")
-    answer = parse_qs(urlsplit(answers[0]).query)
+    page.wait_for_url(callback + "*")
+    answer = parse_qs(urlsplit(client.asked[0]).query)  # type: ignore[attr-defined]
     assert answer["state"] == ["s"] and answer["iss"] == [portal.url]
-    data = {"grant_type": "authorization_code", "code": answer["code"][0], "redirect_uri": CALLBACK,
+    data = {"grant_type": "authorization_code", "code": answer["code"][0], "redirect_uri": callback,
             "client_id": client_id, "code_verifier": verifier}  # fmt: skip
     tokens = httpx.post(f"{portal.url}/oauth/token", data=data, timeout=20).json()
     assert tokens["access_token"].startswith("lk_oat_") and "tools:*" not in tokens["scope"]
