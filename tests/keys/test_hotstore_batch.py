@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from contextlib import nullcontext
 from datetime import timedelta
 from unittest import mock
 
 import pytest
+from django.db import connection as database
 from django.db import connections
 from django.utils import timezone
 
@@ -71,7 +73,10 @@ def test_a_warm_batch_is_one_round_trip_and_no_look_up(
     looked_up.clear()
     if written:
         somebody_writes(company)
-    with sent() as send, mock.patch.object(batch.hotstore, "ask_all", wraps=batch.hotstore.ask_all) as asked:
+    others = database.vendor == "postgresql" and not written  # test processes, who write to the same server
+    stand = mock.patch.object(records._unchanged, "stands_at", return_value=True) if others else nullcontext()
+    asking = mock.patch.object(batch.hotstore, "ask_all", wraps=batch.hotstore.ask_all)
+    with stand, asking as asked, sent() as send:
         verdicts = ask_all(*texts, *texts)
     assert send.call_count == 1
     assert looked_up == []
