@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 
-from django.conf import settings
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from keys import tokens
 from keys.labels import from_text, to_text
 from keys.models import Key, ManagementToken, McpServer, ServerCredential
+from keys.peppers import peppers
 from portal.accounts.models import User
 from portal.companies.models import Company, Membership
 
@@ -91,7 +91,7 @@ def find_by_token(text: str) -> Key | ServerCredential | None:
         found = Key.objects.select_related("company", "server", "user").filter(pk=token.id).first()
     elif token.kind == tokens.Kind.SERVER:
         found = ServerCredential.objects.select_related("server").filter(pk=token.id).first()
-    if found is None or not tokens.matches(token.text, bytes(found.digest), found.pepper, settings.PEPPERS):
+    if found is None or not tokens.matches(token.text, bytes(found.digest), found.pepper, peppers()):
         return None
     return found
 

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from keys import scopes, tokens
 from keys.models import Key
+from keys.peppers import peppers
 from keys.trying.calls import INITIALIZE, Caller, Reply
 from keys.verdicts import Code
 
@@ -57,7 +57,7 @@ def is_value_of(key: Key, value: str) -> bool:
         token = tokens.parse(value)
     except tokens.MalformedToken:
         return False
-    return token.id == key.pk and tokens.matches(token.text, bytes(key.digest), key.pepper, settings.PEPPERS)
+    return token.id == key.pk and tokens.matches(token.text, bytes(key.digest), key.pepper, peppers())
 
 
 def try_key(key: Key, value: str) -> Trial:

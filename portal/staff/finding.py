@@ -11,7 +11,6 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from django.conf import settings
 from django.db.models import Q, QuerySet
 from django.urls import reverse
 from oauth2_provider.models import get_refresh_token_model
@@ -19,6 +18,7 @@ from oauth2_provider.models import get_refresh_token_model
 from keys import tokens
 from keys.models import Key, ManagementToken, McpServer, ServerCredential
 from keys.oauth.models import AccessValue, Approval, Connection
+from keys.peppers import peppers
 from keys.selectors import find_by_token
 from keys.usage.models import Sighting
 from portal.accounts.models import User
@@ -93,7 +93,7 @@ def _by_value(token: tokens.Token) -> str:
 
 def _matching(found: QuerySet[Any], token: tokens.Token) -> Any:
     row = found.filter(pk=token.id).first()
-    good = row is not None and tokens.matches(token.text, bytes(row.digest), row.pepper, settings.PEPPERS)
+    good = row is not None and tokens.matches(token.text, bytes(row.digest), row.pepper, peppers())
     return row if good else None
 
 

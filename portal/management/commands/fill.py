@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from keys import tokens
 from keys.models import Key, McpServer
+from keys.peppers import newest
 from keys.servers import services as servers
 from portal.accounts.models import User
 from portal.audit.actors import SYSTEM
@@ -100,7 +101,7 @@ class Loader:
     def __init__(self, server: McpServer, plan: str, *, big: int = 0) -> None:
         self.server, self.plan, self.big = server, plan, big
         self.now = timezone.now()
-        self.pepper_id, self.pepper = next(iter(settings.PEPPERS.items()))
+        self.pepper_id, self.pepper = newest()
         # Keys of invented companies, on a development run: speed counts here, and nothing is to be protected.
         self.random = random.Random()  # noqa: S311  # nosec B311
         self.sample: list[str] = []

@@ -39,7 +39,7 @@ class Command(BaseCommand):
 
     def _count(self) -> None:
         uses = peppers.counts()
-        newest = next(iter(settings.PEPPERS))
+        newest = peppers.newest()[0]
         needed = {use.pepper for use in uses if use.in_force}
         for name in [*settings.PEPPERS, *sorted({use.pepper for use in uses} - set(settings.PEPPERS))]:
             role = "newest" if name == newest else "old" if name in settings.PEPPERS else "not configured"
