@@ -58,7 +58,7 @@ MIDDLEWARE = [
     "portal.middleware.HtmxMiddleware",
     "portal.staff.middleware.StaffMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "portal.accounts.middleware.UserSessionsMiddleware",
     "portal.middleware.XFrameOptionsMiddleware",
     "portal.middleware.CSPMiddleware",
 ]

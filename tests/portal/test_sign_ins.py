@@ -144,3 +144,21 @@ def test_nobody_ends_the_session_of_another_and_not_their_own_by_mistake(old_own
     own = UserSession.objects.get(user=stranger)
     client.post(reverse("end_session", args=[own.pk]))
     assert get_user(client).is_authenticated and get_user(theirs).is_authenticated
+
+
+def test_a_session_is_noted_once_a_minute_and_a_new_address_at_once(old_owner):
+    def seen():
+        return UserSession.objects.get(session_key=client.session.session_key)
+
+    with time_machine.travel("2026-11-26T12:00:00Z", tick=False) as clock:
+        client = sign_in(old_owner)
+        client.get(reverse("account"))
+        noted = seen().last_seen_at
+        clock.shift(timedelta(seconds=59))
+        client.get(reverse("account"))
+        assert seen().last_seen_at == noted
+        client.get(reverse("account"), REMOTE_ADDR="203.0.113.10")
+        assert (seen().ip, seen().last_seen_at) == ("203.0.113.10", timezone.now())
+        clock.shift(timedelta(seconds=61))
+        client.get(reverse("account"), REMOTE_ADDR="203.0.113.10")
+        assert seen().last_seen_at == timezone.now()
