@@ -18,7 +18,7 @@ from portal.accounts.models import User
 from portal.companies.models import Company, Membership
 from portal.companies.roles import ACTS
 from portal.companies.second_factor import owes_second_factor
-from portal.companies.selectors import reopenable_membership, user_companies, user_membership, user_memberships
+from portal.companies.selectors import reopenable_membership, user_companies, user_memberships
 
 __all__ = [
     "CompanyRequest",
@@ -55,7 +55,7 @@ def company_page(act: str) -> Callable[[Callable[..., HttpResponse]], Callable[.
         @login_required
         @wraps(view)
         def guarded(request: HttpRequest, slug: str, *args: Any, **kwargs: Any) -> HttpResponse:
-            membership = user_membership(cast(User, request.user), slug)
+            membership = next((each for each in _memberships(request) if each.company.slug == slug), None)
             if membership is None:
                 raise Http404
             if owes_second_factor(membership.company, membership.user):
@@ -76,6 +76,16 @@ def company_page(act: str) -> Callable[[Callable[..., HttpResponse]], Callable[.
         return guarded
 
     return decorator
+
+
+def _memberships(request: HttpRequest) -> list[Membership]:
+    """All of the person's, read once: the page's own is among them, and the switcher shows the companies of all."""
+    user = cast(User, request.user)
+    memberships = list(user_memberships(user))
+    for membership in memberships:
+        membership.user = user
+    request.own_companies = [membership.company for membership in memberships]  # type: ignore[attr-defined]
+    return memberships
 
 
 def second_factor_page(request: HttpRequest, company: Company) -> HttpResponse:
@@ -110,8 +120,9 @@ def last_company(request: HttpRequest) -> Membership | None:
 
     Sets `request.company` and `request.membership`, so that pages of the person show that company's sidebar.
     """
-    memberships = user_memberships(cast(User, request.user))
-    chosen = memberships.filter(company_id=request.session.get(LAST_COMPANY, "")).first() or memberships.first()
+    memberships = _memberships(request)
+    opened = request.session.get(LAST_COMPANY)
+    chosen = next((each for each in memberships if each.company_id == opened), memberships[0] if memberships else None)
     if chosen is not None:
         request = cast(CompanyRequest, request)
         request.company, request.membership = chosen.company, chosen

@@ -25,11 +25,6 @@ def user_memberships(user: User) -> QuerySet[Membership]:
     return memberships.select_related("company").order_by("company__name", "company_id")
 
 
-def user_membership(user: User, slug: str) -> Membership | None:
-    """The membership of `user` in the company `slug`, with both; None if there is none or the company is closed."""
-    return user_memberships(user).select_related("user").filter(company__slug=slug).first()
-
-
 def company_members(company: Company) -> QuerySet[Membership]:
     """The members of `company` with their users, owners first, then by name."""
     order = Case(
