@@ -45,18 +45,22 @@ def relative(moment: datetime) -> str:
 
 def day(moment: datetime) -> str:
     """The day of `moment`: "25 November 2026"."""
-    letters = pgettext("a date, by the letters of Django's date filter", "j F Y")
-    return _day(timezone.localtime(moment).date(), letters, get_language() or "")
+    return _day(timezone.localtime(moment).date(), get_language() or "")
 
 
 @lru_cache(maxsize=2048)
-def _day(found: date, letters: str, _language: str) -> str:
+def _day(found: date, _language: str) -> str:
     """A list shows the same few days again and again, and Django takes each of its letters apart."""
-    return str(date_format(found, letters))
+    return str(date_format(found, pgettext("a date, by the letters of Django's date filter", "j F Y")))
 
 
 def short_day(found: date) -> str:
     """A day where the year is clear, as below a chart: "25 Nov"."""
+    return _short_day(found, get_language() or "")
+
+
+@lru_cache(maxsize=2048)
+def _short_day(found: date, _language: str) -> str:
     return str(date_format(found, pgettext("a day without its year, by the letters of Django's date filter", "j M")))
 
 
@@ -68,4 +72,4 @@ def clock(moment: datetime) -> str:
 def exact(moment: datetime) -> str:
     """The day, time and zone of `moment`: "25 November 2026, 22:10 UTC"."""
     local = timezone.localtime(moment)
-    return f"{day(moment)}, {local:%H:%M} {local.tzname()}"
+    return f"{_day(local.date(), get_language() or '')}, {local:%H:%M} {local.tzname()}"

@@ -16,6 +16,12 @@ def _box(name: str, content: str, **values: Any) -> SafeString:
 
 
 @register.simple_block_tag
+def held(content: str) -> str:
+    """Its content, drawn once and held by `as`, for what a page shows in two places."""
+    return content
+
+
+@register.simple_block_tag
 def card(content: str, title: object = "", lead: object = "", icon: str = "", url: str = "", link: object = "",
          tone: str = "", flush: bool = False, id: str = "") -> SafeString:  # noqa: A002  # fmt: skip
     """A box with an optional heading, a line of explanation and one link at the right. `flush`: no inner padding."""

@@ -30,7 +30,8 @@ def sparkline(values: Iterable[object], label: str, tone: str = "") -> SafeStrin
     counted = {"label": label, "total": charts.said(sum(found)), "top": charts.said(top)}
     words = _("%(label)s: %(total)s in all, at most %(top)s") % counted
     if top:
-        line = format_html(_LINE, charts.area(points, charts.SPARK_HEIGHT), charts.path(points))
+        path = charts.path(points)
+        line = format_html(_LINE, charts.area(points, path, charts.SPARK_HEIGHT), path)
     else:
         line = format_html(_FLAT, charts.SPARK_HEIGHT - 1, charts.SPARK_WIDTH)
     return format_html(
@@ -51,6 +52,7 @@ def _chart(kind: str, points: Iterable[Sequence[Any]], label: str, unit: str, to
     said = [charts.said(value) for value in values]
     top = charts.nice_ceiling(max(values, default=0))
     spots = charts.line_points(values, charts.CHART_WIDTH, charts.CHART_HEIGHT, top)
+    line = charts.path(spots)
     context = {
         "kind": kind,
         "label": label,
@@ -64,8 +66,8 @@ def _chart(kind: str, points: Iterable[Sequence[Any]], label: str, unit: str, to
         "height": charts.CHART_HEIGHT,
         "middle": charts.CHART_HEIGHT / 2,
         "bars": _bars(labels, values, said, unit, top) if kind == "bar" else "",
-        "line": charts.path(spots),
-        "area": charts.area(spots, charts.CHART_HEIGHT),
+        "line": line,
+        "area": charts.area(spots, line, charts.CHART_HEIGHT),
     }
     return mark_safe(render_to_string("components/chart.html", context))  # noqa: S308 - a template of ours
 

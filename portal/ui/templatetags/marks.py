@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cache
+from typing import Final
 
 from django import template
 from django.utils import timezone
@@ -16,6 +18,7 @@ from portal.ui.badges import badge_of
 from portal.ui.icons import ICONS
 
 register = template.Library()
+_ICON: Final = '<svg class="{}" viewBox="0 0 20 20" {}>{}</svg>'
 
 
 @register.simple_tag
@@ -24,13 +27,22 @@ def icon(name: str, label: str = "", size: str = "") -> SafeString:
 
     `size`: "" (in step with the text), "sm", "lg", "xl". A name that does not exist is a mistake of ours: KeyError.
     """
-    classes = f"icon icon-{size}" if size else "icon"
-    inner = mark_safe(ICONS[name])  # noqa: S308 - our own drawing
-    if label:
-        return format_html(
-            '<svg class="{}" viewBox="0 0 20 20" role="img" aria-label="{}">{}</svg>', classes, label, inner
-        )
-    return format_html('<svg class="{}" viewBox="0 0 20 20" aria-hidden="true">{}</svg>', classes, inner)
+    if not label:
+        return _decoration(name, size)
+    return format_html(_ICON, _classes(size), format_html('role="img" aria-label="{}"', label), _drawing(name))
+
+
+@cache  # a page has dozens, of a few drawings
+def _decoration(name: str, size: str) -> SafeString:
+    return format_html(_ICON, _classes(size), mark_safe('aria-hidden="true"'), _drawing(name))
+
+
+def _classes(size: str) -> str:
+    return f"icon icon-{size}" if size else "icon"
+
+
+def _drawing(name: str) -> SafeString:
+    return mark_safe(ICONS[name])  # noqa: S308 - our own
 
 
 @register.simple_tag

@@ -77,7 +77,7 @@ def staff_nav(context: dict[str, Any]) -> dict[str, Any]:
 def company_switcher(context: dict[str, Any]) -> dict[str, Any]:
     """The company that the page belongs to, and the user's other ones to change to."""
     request = context["request"]
-    if not hasattr(request, "own_companies"):  # the sidebar and the menu of a narrow page ask for the same
+    if not hasattr(request, "own_companies"):  # a page that belongs to no company
         user = request.user
         memberships = (
             user.memberships.select_related("company").order_by("company__name") if user.is_authenticated else []
