@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Case, Count, Q, QuerySet, Sum, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.functional import Promise
@@ -107,7 +107,10 @@ def concerned(company: Company, keys: QuerySet[Key], slug: str, *, now: datetime
     now = now or timezone.now()
     keys = keys.usable(now)  # type: ignore[attr-defined]
     if slug == REFUSED:
-        return keys.filter(pk__in=_refused_often(company, now))
+        # As a value of each of its keys, and not as a condition: else PostgreSQL, which expects few to be refused,
+        # looks up each refused key by itself.
+        refused = Case(When(pk__in=_refused_often(company, now), then=True), default=False)
+        return keys.alias(refused_often=refused).filter(refused_often=True)
     return keys.filter(_conditions(now)[slug])
 
 

@@ -34,12 +34,11 @@ def labelled(keys: QuerySet[Key], label: str) -> QuerySet[Key]:
     return keys.exclude(label_text="").filter(label_text__contains=to_text([label.strip().lower()]))
 
 
-def company_makers(company: Company) -> list[tuple[str, str]]:
-    """Id and name of everybody whom a key of `company` acts for, by name: two queries."""
+def company_makers(company: Company) -> list[User]:
+    """Everybody whom a key of `company` acts for, by name: two queries. Their names and addresses alone are read."""
     # In one, a database that expects as many people as keys reads the whole table of users.
     ids = list(company.keys.order_by().values_list("user_id", flat=True).distinct())
-    rows = User.objects.filter(pk__in=ids).order_by("name", "pk").values_list("pk", "name", "email")
-    return [(user_id, name or email) for user_id, name, email in rows]
+    return list(User.objects.filter(pk__in=ids).order_by("name", "pk").only("name", "email"))
 
 
 def company_key(company: Company, key_id: str) -> Key | None:
@@ -47,11 +46,14 @@ def company_key(company: Company, key_id: str) -> Key | None:
     return company_keys(company).filter(pk=key_id).first()
 
 
+def known_servers(company: Company) -> QuerySet[McpServer]:
+    """The MCP servers that a key of `company` can be for: everyone's and its own, archived ones too."""
+    return McpServer.objects.filter(Q(company=None) | Q(company=company))
+
+
 def visible_servers(company: Company) -> QuerySet[McpServer]:
     """The MCP servers for which `company` can make keys: everyone's and its own."""
-    return McpServer.objects.filter(Q(company=None) | Q(company=company), archived_at=None).order_by(
-        "-is_portal", "name"
-    )
+    return known_servers(company).filter(archived_at=None).order_by("-is_portal", "name")
 
 
 def company_servers(company: Company) -> QuerySet[McpServer]:

@@ -139,12 +139,11 @@ def _counts(found: Window) -> Iterator[tuple[int, str, int]]:
 
 def daily_uses(keys: Iterable[Key], *, now: datetime | None = None) -> dict[str, list[int]]:
     """Key id → requests let through on each of the last SPARK_DAYS days (UTC), for those of `keys` that had any."""
-    days = _days_until(now)
+    places = {day: place for place, day in enumerate(_days_until(now))}
     found: dict[str, list[int]] = {}
-    rows = UsageDay.objects.filter(_GOOD, key_id__in=[key.pk for key in keys], period__gte=days[0])
-    for row in rows.values("key_id", "period").annotate(total=Sum("count")):
-        if row["period"] in days:
-            found.setdefault(row["key_id"], [0] * SPARK_DAYS)[days.index(row["period"])] = row["total"]
+    rows = UsageDay.objects.filter(_GOOD, key_id__in=[key.pk for key in keys], period__in=places)
+    for key_id, period, total in rows.values_list("key_id", "period").annotate(total=Sum("count")):
+        found.setdefault(key_id, [0] * SPARK_DAYS)[places[period]] = total
     return found
 
 
