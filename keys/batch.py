@@ -67,18 +67,24 @@ def _undecided(items: list[_Item]) -> list[_Item]:
     return [item for item in items if item.code is None]
 
 
+def _of_keys(items: list[_Item]) -> list[tuple[_Item, tokens.Token]]:
+    """Those about keys, with their tokens. What is kept are keys' records: of access tokens the database tells."""
+    return [(item, item.token) for item in items if item.token and item.token.kind in tokens.KEY_KINDS]
+
+
 def _ask_unchanged(server: CredentialRecord, items: list[_Item], now: float) -> None:
     """Decide those whose rows this thread has, and that stand."""
-    asked = [(item, item.token.id) for item in items if item.token and item.token.kind in tokens.KEY_KINDS]
-    standing = fetch_unchanged([key_id for _item, key_id in asked])
-    for item, key_id in asked:
-        if (record := standing.get(key_id)) and _decide_by_kept(server, item, record, now) and item.code is Code.VALID:
+    asked = _of_keys(items)
+    standing = fetch_unchanged([token.id for _item, token in asked])
+    for item, token in asked:
+        record = standing.get(token.id)
+        if record and _decide_by_kept(server, item, record, now) and item.code is Code.VALID:
             item.limits = record.limits
 
 
 def _ask_hot_store(server: CredentialRecord, items: list[_Item], now: float) -> hotstore.Miss | None:
     """Decide those whose records are kept in Redis; a Miss for the others."""
-    asked = [(item, item.token) for item in items if item.token and item.token.kind in tokens.KEY_KINDS]
+    asked = _of_keys(items)
     found, miss = hotstore.ask_all(server.server_id, [token for _item, token in asked])
     refused: list[hotstore.Found] = []
     for (item, _token), hit in zip(asked, found, strict=True):
