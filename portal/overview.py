@@ -7,6 +7,7 @@ from typing import Any
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from keys.attention import standing
@@ -16,11 +17,10 @@ from keys.usage.glance import glance
 from portal.audit.selectors import company_events
 from portal.audit.sentences import line
 from portal.audit.views import company_zone
-from portal.billing.cards import BRAND_NAMES
-from portal.billing.selectors import current_card
 from portal.checklist import checklist
 from portal.companies.access import CompanyRequest, company_page
 from portal.companies.models import CompanyState
+from portal.companies.selectors import waiting_invitations
 
 RECENT = 6
 FIRST_CALL = "first-call"  # the part of the page that asks for itself until the first call has come
@@ -36,7 +36,7 @@ def overview(request: CompanyRequest, slug: str) -> HttpResponse:
             return HttpResponse(status=NOTHING_NEW)
         return render(request, "companies/_steps.html", waiting)
     company, membership = request.company, request.membership
-    keys, card = standing(company), current_card(company)
+    keys = standing(company)
     events = company_events(company)[:RECENT] if membership.may("audit:view") else []
     return render(
         request,
@@ -47,8 +47,7 @@ def overview(request: CompanyRequest, slug: str) -> HttpResponse:
             "active_keys": keys.active,
             "rotating_keys": keys.rotating,
             "members": company.memberships.count(),
-            "card": card,
-            "brand": BRAND_NAMES.get(card.brand, "") if card else "",
+            "invited": waiting_invitations(company).filter(expires_at__gt=timezone.now()).count(),
             "use": glance(company, company_zone(company)),
             "findings": keys.findings,
             "events": [line(event) for event in events],

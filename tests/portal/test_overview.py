@@ -10,9 +10,12 @@ import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from keys.usage.glance import glance
 from keys.usage.services import write_batch
+from portal.audit.actors import SYSTEM
+from portal.companies.invitations import invite
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -92,3 +95,12 @@ def test_the_page_takes_as_many_queries_for_twenty_keys_as_for_one(owner_client,
     for number in range(19):
         factories.make_key(company, server, owner, name=f"Key {number}")
     assert queries() == few <= 30
+
+
+def test_beside_the_members_stands_how_many_are_invited_and_may_still_come(owner_client, owner, company):
+    address, now = reverse("company", kwargs={"slug": company.slug}), timezone.now()
+    assert " invited<" not in owner_client.get(address).content.decode()
+    for name in ("grace", "mary", "ida"):
+        invite(company=company, email=f"{name}@example.com", role="viewer", inviter=owner, actor=SYSTEM)
+    company.invitations.filter(email="ida@example.com").update(expires_at=now)
+    assert ">2 invited<" in owner_client.get(address).content.decode()
