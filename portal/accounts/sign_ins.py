@@ -47,7 +47,7 @@ def note_client(*, user: User | None, succeeded: bool, client: str, ip: str | No
     unusual = succeeded and user is not None and _is_unusual(entry, user)
     entry.save()
     if unusual and user is not None:
-        about = {"timestamp": entry.at, "ip": ip, "user_agent": client, "method": entry.get_method_display()}
+        about = {"timestamp": entry.at, "ip": ip, "user_agent": client, "method": entry.get_method_display}
         transaction.on_commit(mails.to_person("accounts/mail/new_sign_in", user, about).send, robust=True)
 
 
