@@ -99,7 +99,7 @@
     }
   };
   const exact = formatter({ year: "numeric", month: "short", day: "numeric", hour: "numeric", minute: "2-digit", timeZoneName: "short" });
-  const day = formatter({ dateStyle: "medium" });
+  const day = formatter({ year: "numeric", month: "short", day: "numeric" });
   // Of a moment whose day stands above it: in the zone that the server counted the days in.
   const clock = formatter({ timeStyle: "short" }, root.dataset.zone || "UTC");
   const two = (number) => String(number).padStart(2, "0");
