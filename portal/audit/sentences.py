@@ -53,6 +53,23 @@ SUBJECTS: Final[dict[str, str | Promise]] = {
     "review": _l("Access reviews"),
 }
 
+# What a sentence calls the fields that were changed.
+FIELDS: Final[dict[str, str | Promise]] = {
+    "name": _l("name"),
+    "title": _l("title"),
+    "labels": _l("labels"),
+    "scopes": _l("tools that it may use"),
+    "allowed_ips": _l("allowed addresses"),
+    "per_minute": _l("calls a minute"),
+    "per_month": _l("calls a month"),
+    "default_days": _l("usual lifetime"),
+    "longest_days": _l("longest lifetime"),
+    "makers": _l("who may create keys"),
+    "url": _l("address"),
+    "alternate_urls": _l("other addresses"),
+    "tools": _l("tools"),
+}
+
 SENTENCES: Final[dict[str, Sentence]] = {
     "company:created": Sentence(_l("created the company %(target)s"), "building", GOOD),
     "company:activated": Sentence(_l("activated the company %(target)s"), "check", GOOD),
@@ -232,7 +249,7 @@ def _values(event: AuditEvent) -> _Facts:
     return _Facts(
         role=_role(data.get("role")),
         old_role=_role(data.get("old_role")),
-        fields=", ".join(str(field).replace("_", " ") for field in fields) or REDACTED,
+        fields=", ".join(str(FIELDS.get(field, str(field).replace("_", " "))) for field in fields) or REDACTED,
         format=str(data.get("format", REDACTED)).upper(),
         plan=str(data.get("plan", REDACTED)).capitalize(),
         old_plan=str(data.get("old_plan", REDACTED)).capitalize(),

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.db import transaction
+from django.utils import translation
 
 from portal.audit.actors import SYSTEM, Actor
 from portal.audit.sentences import SENTENCES, SUBJECTS, action_choices, line, plain_sentence, sentence
 from portal.audit.services import Target, record
+from portal.audit.verification import fault_in_words
 from portal.ui.icons import ICONS
 
 # An action as it stands in the code: a subject and a verb in the past tense, which no act of roles.py is.
@@ -82,3 +84,23 @@ def test_a_change_of_role_says_both_roles():
 @pytest.mark.django_db
 def test_an_unknown_action_reads_as_its_words():
     assert plain_sentence(make("key:frozen_solid")) == "Latchkey key: frozen solid: CI <b>"
+
+
+@pytest.mark.django_db
+def test_changed_fields_are_named_in_the_language_of_the_reader():
+    event = make("key:updated", data={"allowed_ips": {}, "per_minute": {}, "a_new_one": {}})
+    assert plain_sentence(event).endswith("CI <b>: a new one, allowed addresses, calls a minute")
+    with translation.override("nl"):
+        assert plain_sentence(event).endswith(": a new one, toegestane adressen, aanroepen per minuut")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    ["event 3 is missing", "event 3 was changed", "events after 3 are missing",
+     "its end is not the one that was noted", "its end was not noted"],
+)  # fmt: skip
+def test_what_is_wrong_with_a_chain_is_said_in_the_language_of_the_reader(fault):
+    assert fault_in_words(fault) == fault
+    with translation.override("de"):
+        assert fault_in_words(fault) != fault and ("3" in fault) == ("3" in fault_in_words(fault))
+    assert fault_in_words("something else") == "something else"
