@@ -107,7 +107,7 @@ def _place(user_agent: str, ip: str | None) -> _Place:
 def _method(request: HttpRequest, user: User) -> SignInMethod:
     records: list[dict[str, Any]] = get_authentication_records(request, user)
     if not records:
-        return SignInMethod.OTHER
+        return SignInMethod.MAIL  # the code that ends a sign-up, of which allauth keeps no record
     last = records[-1]
     if last.get("method") == "mfa":
         return second_factor_method(str(last.get("type")), alone=bool(last.get("passwordless")))
