@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from django import forms
 from django.db.models import QuerySet
+from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 
 from keys import labels, scopes
@@ -259,5 +260,6 @@ class RevokeKeyForm(forms.Form):
     def words(self) -> str:
         """The reason as it is recorded; a key that somebody pasted into it loses its secret."""
         reason, details = self.cleaned_data["reason"], self.cleaned_data["details"]
-        label = str(REASONS[int(reason)][0])
+        with translation.override("en"):  # others read it in their language: portal/audit/reasons.py
+            label = str(REASONS[int(reason)][0])
         return redact(details if reason == ELSE else f"{label}: {details}" if details else label)

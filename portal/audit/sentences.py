@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _l
 
 from portal.audit.models import AuditEvent
+from portal.audit.reasons import reason_in_words
 from portal.companies.roles import Role
 
 # What tone an act has in a timeline: made or restored, taken away, refused or at risk, all else.
@@ -207,7 +208,7 @@ def line(event: AuditEvent, link: Callable[[AuditEvent], str | None] | None = No
     """The event as a line of a timeline: who did what, and the reason if one was given."""
     entry = known(event.action)
     text = format_html('<strong class="who"><bdi>{}</bdi></strong> {}', who(event), sentence(event, link))
-    return Line(event, text, event.reason, event.at, entry.icon, entry.tone, chain_label)
+    return Line(event, text, reason_in_words(event.reason), event.at, entry.icon, entry.tone, chain_label)
 
 
 def plain_sentence(event: AuditEvent) -> str:
