@@ -9,8 +9,13 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 MOST_RANGES = 50
 
 
+class TooManyRanges(ValueError):
+    """A list of more than MOST_RANGES; says how many."""
+
+
 def normalize(ranges: Iterable[str]) -> list[str]:
-    """`ranges` as networks in their usual form, sorted, without repetition. Raises ValueError, naming the wrong one.
+    """`ranges` as networks in their usual form, sorted, without repetition. Raises ValueError, naming the wrong one;
+    TooManyRanges.
 
     A single address is the range of itself; host bits (`10.0.0.7/8`) are cut off.
     """
@@ -21,7 +26,7 @@ def normalize(ranges: Iterable[str]) -> list[str]:
         except ValueError:
             raise ValueError(text.strip()) from None
     if len(found) > MOST_RANGES:
-        raise ValueError(f"> {MOST_RANGES}")
+        raise TooManyRanges(len(found))
     return sorted(found)
 
 

@@ -11,6 +11,7 @@ from typing import Final
 from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
+from django.utils.functional import lazy
 from django.utils.translation import gettext as _
 from kombu.exceptions import OperationalError
 
@@ -60,7 +61,7 @@ def send(event_ids: Sequence[str]) -> None:
         {
             "action": events[0].action.partition(":")[2],
             "event": events[0],
-            "who": _who(events[0]),
+            "who": lazy(_who, str)(events[0]),
             "key": first,
             "keys": keys[:NAMED],
             "count": len(keys),

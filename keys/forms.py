@@ -9,15 +9,17 @@ from typing import Any, Final
 
 from django import forms
 from django.db.models import QuerySet
+from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 
 from keys import labels, scopes
-from keys.errors import LabelInvalid
+from keys.errors import AddressInvalid, LabelInvalid
 from keys.lifetimes import NEVER, LifetimeForm
 from keys.models import Key, McpServer
 from keys.once import OnceForm
 from keys.policy.offers import offer
 from keys.policy.selectors import policy_of
+from keys.rules import checked_addresses
 from keys.words import tools_of
 from portal.companies.models import Company
 from portal.logs import redact
@@ -51,8 +53,12 @@ class AddressesField(forms.CharField):
     widget = forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "placeholder": "203.0.113.0/24"})
 
     def clean(self, value: Any) -> list[str]:
-        """The parts of what was typed; keys/rules.py says which of them is no address."""
-        return [part for part in re.split(r"[\s,;]+", super().clean(value)) if part]
+        """The addresses of what was typed, in normal form; keys/rules.py says which of them is none."""
+        parts = [part for part in re.split(r"[\s,;]+", super().clean(value)) if part]
+        try:
+            return checked_addresses(parts)
+        except AddressInvalid as error:
+            raise forms.ValidationError(str(error.message), code=error.code) from None
 
     def prepare_value(self, value: Any) -> Any:
         """A list as lines."""
@@ -254,5 +260,6 @@ class RevokeKeyForm(forms.Form):
     def words(self) -> str:
         """The reason as it is recorded; a key that somebody pasted into it loses its secret."""
         reason, details = self.cleaned_data["reason"], self.cleaned_data["details"]
-        label = str(REASONS[int(reason)][0])
+        with translation.override("en"):  # others read it in their language: portal/audit/reasons.py
+            label = str(REASONS[int(reason)][0])
         return redact(details if reason == ELSE else f"{label}: {details}" if details else label)

@@ -52,9 +52,12 @@ def checked_scopes(
 
 
 def checked_addresses(ranges: Iterable[str]) -> list[str]:
-    """`ranges` in normal form. Raises AddressInvalid, naming the wrong one."""
+    """`ranges` in normal form. Raises AddressInvalid, naming the wrong one, or saying how many are too many."""
     try:
         return addresses.normalize(ranges)
+    except addresses.TooManyRanges as error:
+        facts = {"most": addresses.MOST_RANGES, "number": error}
+        raise AddressInvalid(_("At most %(most)s addresses and ranges; these are %(number)s.") % facts) from None
     except ValueError as error:
         raise AddressInvalid(
             _("%(range)s is neither an address nor a range. Use CIDR ranges such as 203.0.113.0/24.") % {"range": error}

@@ -4,12 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _l
 from django.utils.translation import ngettext
 
 from keys import scopes
 from keys.models import McpServer
+
+# The portal's own tools, for the people who allow them; its catalogue describes them to AI clients, in English.
+_OWN: Final[dict[str, tuple[str | Promise, str | Promise]]] = {
+    "get_companies": (_l("List companies"), _l("The companies that you may see, with their members.")),
+    "get_users": (_l("List users"), _l("The members of the company, with their roles.")),
+    "get_entity_info": (_l("Describe the data model"), _l("The kinds of records that the portal keeps.")),
+    "get_service_info": (_l("Describe the API"), _l("What the HTTP API of the portal can do.")),
+    "ping_system": (_l("Check the system"), _l("Whether the portal and its parts are healthy.")),
+    "whoami": (_l("Say who it acts for"), _l("The key, the company and the person, and what it may do.")),
+    "list_api_keys": (
+        _l("List API keys"),
+        _l("The keys of the company: names, states, scopes, last use, never a value."),
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +55,12 @@ def tools_of(server: McpServer, kept: Iterable[str] = ()) -> list[Tool]:
 
     A tool that does not say that it changes nothing counts as one that does.
     """
-    offered = [
-        Tool(
-            entry["name"],
-            entry.get("title") or entry["name"],
-            entry.get("description", ""),
-            bool(entry.get("read_only")),
-        )
-        for entry in server.tools
-    ]
+    own = _OWN if server.is_portal else {}
+    offered = []
+    for entry in server.tools:
+        name = entry["name"]
+        title, text = own.get(name) or (entry.get("title") or name, entry.get("description", ""))
+        offered.append(Tool(name, str(title), str(text), bool(entry.get("read_only"))))
     gone = [Tool(name, name, gone=True) for name in sorted(set(kept) - set(server.tool_names))]
     return sorted(offered, key=lambda tool: not tool.read_only) + gone
 

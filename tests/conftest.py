@@ -12,6 +12,7 @@ from django.core.cache import cache
 from django.core.management.commands import flush
 from django.db import connection
 from django.test import Client
+from django.utils import translation
 
 from keys import limits
 from keys.api import throttling
@@ -72,8 +73,9 @@ def django_db_modify_db_settings(
 
 @pytest.fixture(autouse=True)
 def _as_new() -> Iterator[None]:
-    """Nothing cached, limited or counted by an earlier test. Celery's tasks run where they are sent."""
+    """No cache, limit, count or language of an earlier test. Celery's tasks run where they are sent."""
     cache.clear()
+    translation.deactivate()  # a request leaves its language behind in this thread
     celery.conf.update(task_always_eager=True, task_eager_propagates=True)
     limits.limiter().clear()
     throttling.forget()

@@ -13,6 +13,7 @@ from portal.companies.models import Membership
 
 register = template.Library()
 register.filter("scope_summary", words.scope_summary)
+register.filter("tools_of", words.tools_of)
 register.filter("end_of", lifetimes.end_of)
 
 SOON = timedelta(days=7)

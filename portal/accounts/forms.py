@@ -17,10 +17,12 @@ from allauth.account.forms import (
 from allauth.account.forms import SignupForm as _SignupForm
 from allauth.core import context
 from django import forms
+from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.password_validation import UserAttributeSimilarityValidator
 from django.core.validators import MaxLengthValidator
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from portal.accounts.models import User
@@ -137,6 +139,7 @@ class SignupForm(_Plain, _SignupForm):
         adapter = get_adapter()
         user = cast(User, adapter.save_user(request, adapter.new_user(request), self, commit=False))
         user.name = self.cleaned_data["name"]
+        user.language = _language_of_the_page()
         if self.invitation:
             register_invited(user=user, actor=Actor.user(user, request))
             return user
@@ -147,6 +150,12 @@ class SignupForm(_Plain, _SignupForm):
             actor=Actor.user(user, request),
         )
         return user
+
+
+def _language_of_the_page() -> str:
+    """What a new person is written to in from now on; empty, which is as the browser asks, for the portal's own."""
+    language = get_language() or ""
+    return language if language != settings.LANGUAGE_CODE and language in dict(settings.LANGUAGES) else ""
 
 
 class NameForm(forms.Form):

@@ -27,7 +27,7 @@ def signed_in(sender: Any, request: HttpRequest, user: User, **kwargs: Any) -> N
         note(user, "account:signed_in", Actor.user(user, request))
         entry, unusual = sign_ins.note_success(user=user, request=request)
         if unusual:
-            about = {"method": entry.get_method_display()}
+            about = {"method": entry.get_method_display}
             get_adapter(request).send_notification_mail("accounts/mail/new_sign_in", user, about)
 
 

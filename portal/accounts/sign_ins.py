@@ -47,7 +47,7 @@ def note_client(*, user: User | None, succeeded: bool, client: str, ip: str | No
     unusual = succeeded and user is not None and _is_unusual(entry, user)
     entry.save()
     if unusual and user is not None:
-        about = {"timestamp": entry.at, "ip": ip, "user_agent": client, "method": entry.get_method_display()}
+        about = {"timestamp": entry.at, "ip": ip, "user_agent": client, "method": entry.get_method_display}
         transaction.on_commit(mails.to_person("accounts/mail/new_sign_in", user, about).send, robust=True)
 
 
@@ -107,7 +107,7 @@ def _place(user_agent: str, ip: str | None) -> _Place:
 def _method(request: HttpRequest, user: User) -> SignInMethod:
     records: list[dict[str, Any]] = get_authentication_records(request, user)
     if not records:
-        return SignInMethod.OTHER
+        return SignInMethod.MAIL  # the code that ends a sign-up, of which allauth keeps no record
     last = records[-1]
     if last.get("method") == "mfa":
         return second_factor_method(str(last.get("type")), alone=bool(last.get("passwordless")))

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _l
 
 from portal.audit.models import AuditEvent
+from portal.audit.reasons import reason_in_words
 from portal.companies.roles import Role
 
 # What tone an act has in a timeline: made or restored, taken away, refused or at risk, all else.
@@ -51,6 +52,23 @@ SUBJECTS: Final[dict[str, str | Promise]] = {
     "staff": _l("Staff"),
     "leak": _l("Leaks"),
     "review": _l("Access reviews"),
+}
+
+# What a sentence calls the fields that were changed.
+FIELDS: Final[dict[str, str | Promise]] = {
+    "name": _l("name"),
+    "title": _l("title"),
+    "labels": _l("labels"),
+    "scopes": _l("tools that it may use"),
+    "allowed_ips": _l("allowed addresses"),
+    "per_minute": _l("calls a minute"),
+    "per_month": _l("calls a month"),
+    "default_days": _l("usual lifetime"),
+    "longest_days": _l("longest lifetime"),
+    "makers": _l("who may create keys"),
+    "url": _l("address"),
+    "alternate_urls": _l("other addresses"),
+    "tools": _l("tools"),
 }
 
 SENTENCES: Final[dict[str, Sentence]] = {
@@ -190,7 +208,7 @@ def line(event: AuditEvent, link: Callable[[AuditEvent], str | None] | None = No
     """The event as a line of a timeline: who did what, and the reason if one was given."""
     entry = known(event.action)
     text = format_html('<strong class="who"><bdi>{}</bdi></strong> {}', who(event), sentence(event, link))
-    return Line(event, text, event.reason, event.at, entry.icon, entry.tone, chain_label)
+    return Line(event, text, reason_in_words(event.reason), event.at, entry.icon, entry.tone, chain_label)
 
 
 def plain_sentence(event: AuditEvent) -> str:
@@ -232,7 +250,7 @@ def _values(event: AuditEvent) -> _Facts:
     return _Facts(
         role=_role(data.get("role")),
         old_role=_role(data.get("old_role")),
-        fields=", ".join(str(field).replace("_", " ") for field in fields) or REDACTED,
+        fields=", ".join(str(FIELDS.get(field, str(field).replace("_", " "))) for field in fields) or REDACTED,
         format=str(data.get("format", REDACTED)).upper(),
         plan=str(data.get("plan", REDACTED)).capitalize(),
         old_plan=str(data.get("old_plan", REDACTED)).capitalize(),

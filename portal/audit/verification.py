@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from django.core.cache import cache
 from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _l
 
 from portal.audit.models import AuditChain
 from portal.audit.services import verify_chain
 
 REMEMBERED = 600  # seconds
 INLINE = 5_000  # a chain up to this length is verified when its page is looked at
+# What portal/audit/services.py says of a chain, and keeps with it.
+_FAULTS: Final[tuple[tuple[str, str | Promise], ...]] = (
+    (r"event (\d+) is missing", _l("event %(number)s is missing")),
+    (r"event (\d+) was changed", _l("event %(number)s was changed")),
+    (r"events after (\d+) are missing", _l("events after %(number)s are missing")),
+    (r"its end is not the one that was noted()", _l("its end is not the one that was noted")),
+    (r"its end was not noted()", _l("its end was not noted")),
+)
+
+
+def fault_in_words(fault: str) -> str:
+    """`fault`, which is kept in English, in the reader's language."""
+    for form, words in _FAULTS:
+        if found := re.fullmatch(form, fault):
+            return str(words) % {"number": found[1]}
+    return fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +48,11 @@ class ChainState:
     def intact(self) -> bool:
         """Whether every event that was verified holds."""
         return self.checked_at is not None and not self.fault
+
+    @property
+    def fault_in_words(self) -> str:
+        """What is wrong with it, in the reader's language."""
+        return fault_in_words(self.fault)
 
 
 def chain_state(name: str, *, now: bool = False) -> ChainState:

@@ -11,10 +11,12 @@ from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.functional import lazy
 
 from portal.audit.actors import SYSTEM
 from portal.audit.models import NO_HASH, AuditChain
 from portal.audit.services import PLATFORM, Target, Walk, record, walk_chain
+from portal.audit.verification import fault_in_words
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +87,7 @@ def tell_staff(name: str, fault: str) -> None:
     from portal.accounts.models import User
 
     page = f"{settings.PORTAL_URL}{reverse('staff:audit')}?chain={name}"
-    context = {"name": name, "fault": fault, "page": page, "platform": name == PLATFORM}
+    context = {"name": name, "fault": lazy(fault_in_words, str)(fault), "page": page, "platform": name == PLATFORM}
     for person in User.objects.staff():
         mails.to_person("audit/mail/fault", person, context).send()
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db.transaction import on_commit
+from django.utils.translation import get_language
 
 from portal.accounts import mails
 
@@ -23,12 +24,13 @@ logger = logging.getLogger(__name__)
 
 
 def send(name: str, to: str, *, company: Company, person: User | None = None, **context: Any) -> None:
-    """Send the mail `companies/mail/NAME` to the address `to` after the commit, in the language of `person` if known.
+    """Send the mail `companies/mail/NAME` to the address `to` after the commit, in the language of `person`.
 
-    It does not go through the queue: an invitation holds a token, and no secret may lie in the broker.
+    Who is not known here yet is written to in the language of whoever writes: that of the page with the form. The mail
+    does not go through the queue: an invitation holds a token, and no secret may lie in the broker.
     """
     context |= {"company": company, "person": person}
-    language = mails.language_of(person)
+    language = mails.language_of(person) if person else get_language() or settings.LANGUAGE_CODE
     message = mails.compose(f"companies/mail/{name}", context, to=to, language=language, zone=company.time_zone)
     on_commit(partial(_deliver, message))
 

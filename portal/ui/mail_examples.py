@@ -13,8 +13,13 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
+from django.utils.functional import lazy
+from django.utils.translation import gettext_lazy as _
 
 from portal.accounts import mails
+from portal.accounts.models import SignInMethod
+from portal.audit.verification import fault_in_words
+from portal.companies.roles import Role
 
 _SUFFIX: Final = "_subject.txt"
 _AT: Final = datetime(2026, 11, 25, 22, 10, tzinfo=UTC)
@@ -27,9 +32,9 @@ _NOTICE: Final = {
 _PERSON: Final = SimpleNamespace(name="Ada Lovelace", email="ada@example.com", language="")
 _COMPANY: Final = SimpleNamespace(name="Analytical Engines", slug="analytical-engines")
 _OTHER: Final = SimpleNamespace(name="Grace Hopper", email="grace@example.com")
-_TEAM: Final = {"company": _COMPANY, "by": _OTHER, "member": _OTHER, "role": "Developer", "address": _LINK}
+_TEAM: Final = {"company": _COMPANY, "by": _OTHER, "member": _OTHER, "role": Role.DEVELOPER.label, "address": _LINK}
 _LEAK: Final = {
-    "kind": "key", "get_kind_display": "Key", "subject_name": "Sales assistant", "hint": "lk_live_8RkTq2XvBn4d_…",
+    "kind": "key", "get_kind_display": _("Key"), "subject_name": "Sales assistant", "hint": "lk_live_8RkTq2XvBn4d_…",
     "company": _COMPANY, "source": "github", "outcome": "revoked",
     "url": "https://github.example.com/acme/settings/blob/main/settings.json",
 }  # fmt: skip
@@ -72,7 +77,7 @@ EXAMPLES: Final[dict[str, dict[str, dict[str, Any]]]] = {
     "account/email/email_deleted": {"": {"deleted_email": "old@example.com"}},
     "account/email/password_reset_key": {"": {"password_reset_url": "http://localhost:8000/accounts/password/reset/key/1-x/"}},
     "account/email/unknown_account": {"": {"signup_url": "http://localhost:8000/accounts/signup/", "person": None}},
-    "accounts/mail/new_sign_in": {"": {"method": "Password and passkey"}},
+    "accounts/mail/new_sign_in": {"": {"method": SignInMethod.PASSWORD_PASSKEY.label}},
     "accounts/mail/recovery_code_used": {"": {"left": 7}, "few": {"left": 1}},
     "accounts/mail/sessions_ended": {"": {"count": 2}},
     "connections/mail/made": {"": {"connection": _CONNECTION, "address": f"{_LINK}connections/c1/"}},
@@ -85,7 +90,7 @@ EXAMPLES: Final[dict[str, dict[str, dict[str, Any]]]] = {
         | {"action": "revoked", "event": SimpleNamespace(at=_AT, reason="Left in a log", actor_kind="user")},
         "many": _BY_ADMIN
         | {
-            "action": "revoked", "who": "The operator of this portal", "keys": [_KEY, _KEY], "count": 22, "more": 20,
+            "action": "revoked", "who": _("The operator of this portal"), "keys": [_KEY, _KEY], "count": 22, "more": 20,
             "event": SimpleNamespace(at=_AT, reason="Incident of 25 November", actor_kind="staff"),
         },
     },
@@ -94,7 +99,10 @@ EXAMPLES: Final[dict[str, dict[str, dict[str, Any]]]] = {
         for kind in ("14d", "3d", "0d", "overlap")
     },
     "audit/mail/fault": {
-        name: {"name": name, "fault": "event 42 was changed", "platform": name == "platform", "page": f"{_LINK}audit/"}
+        name: {
+            "name": name, "fault": lazy(fault_in_words, str)("event 42 was changed"), "platform": name == "platform",
+            "page": f"{_LINK}audit/",
+        }
         for name in ("8RkTq2XvBn4d", "platform")
     },
     "companies/mail/company_closed": {"": _TEAM | {"until": _AT + timedelta(days=14)}},
@@ -112,7 +120,7 @@ EXAMPLES: Final[dict[str, dict[str, dict[str, Any]]]] = {
     "incidents/mail/revoked": {
         "": {
             "told": SimpleNamespace(
-                company=_COMPANY, number=22, names=["Sales assistant", "Nightly report"], reason="Leaked"
+                company=_COMPANY, number=22, names=["Sales assistant", "Nightly report"], reason="Left in a log"
             ),
             "more": 20, "address": f"{_LINK}keys/",
         },

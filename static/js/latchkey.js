@@ -99,7 +99,7 @@
     }
   };
   const exact = formatter({ year: "numeric", month: "short", day: "numeric", hour: "numeric", minute: "2-digit", timeZoneName: "short" });
-  const day = formatter({ dateStyle: "medium" });
+  const day = formatter({ year: "numeric", month: "short", day: "numeric" });
   // Of a moment whose day stands above it: in the zone that the server counted the days in.
   const clock = formatter({ timeStyle: "short" }, root.dataset.zone || "UTC");
   const two = (number) => String(number).padStart(2, "0");
@@ -300,7 +300,16 @@
   if (document.activeElement === document.body) {
     const bad = document.querySelector(".field-bad");
     const chosen = bad?.querySelector("input[type=radio]:checked");
-    (chosen || bad?.querySelector("input:not([type=hidden]), select, textarea"))?.focus();
+    const inputs = "input:not([type=hidden]), select, textarea";
+    (chosen || bad?.querySelector(inputs))?.focus();
+    // Nothing that was typed is wrong by itself, as at a refused sign-in: to what has to be typed again.
+    const trouble = bad ? null : document.querySelector("form > .alert-danger[role=alert]");
+    const again = trouble && [...trouble.parentElement.querySelectorAll(inputs)].find((input) => !input.value);
+    if (again) {
+      trouble.id ||= "form-trouble";
+      again.setAttribute("aria-describedby", [again.getAttribute("aria-describedby"), trouble.id].filter(Boolean).join(" "));
+      again.focus();
+    }
   }
   document.addEventListener("htmx:load", (event) => prepare(event.target));
 })();

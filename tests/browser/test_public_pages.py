@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+import re
 
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser import people
 from tests.browser.conftest import Browse
 from tests.browser.looking import look_at
+from tests.browser.people import press
 
 pytestmark = pytest.mark.browser
 
@@ -119,3 +124,24 @@ def test_the_documents_are_searched_without_script_and_on_a_phone(browse: Browse
     page.wait_for_url("**/docs/search/?q=overlap")
     page.locator(".docs-hits a").first.click()
     assert page.locator(".prose").is_visible()
+
+
+def test_anybody_reports_a_leaked_key(browse: Browse) -> None:
+    """A browser that is told to name no page it comes from names no origin either, and its form is refused."""
+    page = browse()
+    page.goto("/leaked/")
+    page.get_by_label("What you found").fill("nothing of the kind")
+    press(page, "Report it")
+    expect(page.get_by_role("main")).to_contain_text("No whole Latchkey key is in it")
+    page.get_by_role("button", name="Dark", exact=True).click()
+    page.wait_for_load_state()
+    assert page.locator("html").get_attribute("data-theme") == "dark"
+
+
+def test_a_refused_sign_in_is_tried_again_without_a_click(browse: Browse) -> None:
+    page = browse()
+    people.sign_in(page, "nobody@example.com", "not the password")
+    password = page.get_by_label("Password")
+    expect(password).to_be_focused()
+    expect(password).to_have_accessible_description(re.compile("The e-mail address or the password is wrong"))
+    expect(page.get_by_label("E-mail address")).to_have_value("nobody@example.com")

@@ -91,3 +91,10 @@ def test_a_member_who_is_removed_hears_of_their_keys(colleagues_key, company, co
     assert Membership.objects.get(user=colleague).role == Role.DEVELOPER
     services.revoke_keys(key_ids=[colleagues_key.pk], reason="Removed", actor=Actor.user(owner))
     assert subjects() == [(colleague.email, "Your key “CI” was revoked")]
+
+
+def test_the_operator_is_named_in_the_language_of_the_reader(colleagues_key, staff, colleague):
+    colleague.language = "nl"
+    colleague.save()
+    services.revoke_key(key=colleagues_key, reason="leaked", actor=Actor.staff(staff))
+    assert "De exploitant van dit portaal heeft je sleutel" in mail.outbox[0].body

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from keys import tokens
 from keys.models import Key
+from keys.snippets import Connection, snippets
 from portal.audit.models import AuditEvent
 from tests.factories import make_company, make_member, make_server, make_user
 from tests.races import at_once
@@ -204,6 +205,23 @@ def test_a_wrong_address_is_named(owner_client, company, server):
     page = create(owner_client, company, allowed_ips="10.0.0.0/8 300.1.1.1")
     assert "300.1.1.1 is neither an address nor a range" in page.content.decode()
     assert not Key.objects.exists()
+
+
+def test_a_wrong_address_is_told_along_with_what_else_is_wrong(owner_client, company, server):
+    page = create(owner_client, company, name="", allowed_ips="300.1.1.1").content.decode()
+    assert "300.1.1.1 is neither an address nor a range" in page and "Fill this in." in page
+
+
+def test_too_many_addresses_are_told_as_such(owner_client, company, server):
+    page = create(owner_client, company, allowed_ips=" ".join(f"10.0.{number}.0/24" for number in range(51)))
+    assert "At most 50 addresses and ranges; these are 51." in page.content.decode()
+
+
+def test_clients_have_the_same_names_in_every_language(owner_client, owner, company, server):
+    """“Continue” is one of them, and a word that others translate."""
+    owner_client.defaults["HTTP_ACCEPT_LANGUAGE"] = "nl"
+    page = create(owner_client, company).content.decode()
+    assert '<html lang="nl"' in page and all(f">{snippet.name}<" in page for snippet in snippets(Connection("a", "b")))
 
 
 @pytest.mark.parametrize("name", ["", "   ", "x" * 81, "evil\u202egnp.exe"])

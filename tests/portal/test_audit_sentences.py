@@ -8,10 +8,17 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.db import transaction
+from django.urls import reverse
+from django.utils import translation
 
+from keys.forms import REASONS
 from portal.audit.actors import SYSTEM, Actor
+from portal.audit.models import AuditEvent
+from portal.audit.reasons import KNOWN, reason_in_words
 from portal.audit.sentences import SENTENCES, SUBJECTS, action_choices, line, plain_sentence, sentence
 from portal.audit.services import Target, record
+from portal.audit.verification import fault_in_words
+from portal.staff.forms import COMPANY_REASONS, KEY_REASONS
 from portal.ui.icons import ICONS
 
 # An action as it stands in the code: a subject and a verb in the past tense, which no act of roles.py is.
@@ -82,3 +89,48 @@ def test_a_change_of_role_says_both_roles():
 @pytest.mark.django_db
 def test_an_unknown_action_reads_as_its_words():
     assert plain_sentence(make("key:frozen_solid")) == "Latchkey key: frozen solid: CI <b>"
+
+
+@pytest.mark.django_db
+def test_changed_fields_are_named_in_the_language_of_the_reader():
+    event = make("key:updated", data={"allowed_ips": {}, "per_minute": {}, "a_new_one": {}})
+    assert plain_sentence(event).endswith("CI <b>: a new one, allowed addresses, calls a minute")
+    with translation.override("nl"):
+        assert plain_sentence(event).endswith(": a new one, toegestane adressen, aanroepen per minuut")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    ["event 3 is missing", "event 3 was changed", "events after 3 are missing",
+     "its end is not the one that was noted", "its end was not noted"],
+)  # fmt: skip
+def test_what_is_wrong_with_a_chain_is_said_in_the_language_of_the_reader(fault):
+    assert fault_in_words(fault) == fault
+    with translation.override("de"):
+        assert fault_in_words(fault) != fault and ("3" in fault) == ("3" in fault_in_words(fault))
+    assert fault_in_words("something else") == "something else"
+
+
+@pytest.mark.django_db
+def test_a_reason_is_recorded_in_english_and_read_in_the_language_of_the_reader(key, owner_client, company):
+    owner_client.defaults["HTTP_ACCEPT_LANGUAGE"] = "nl"
+    address = reverse("keys:revoke", args=[company.slug, key.pk])
+    owner_client.post(address, {"reason": "1", "details": "in een log"})
+    event = AuditEvent.objects.get(action="key:revoked")
+    assert event.reason == "Leaked or exposed: in een log"
+    with translation.override("nl"):
+        assert line(event).note == "Gelekt of zichtbaar geworden: in een log"
+    with translation.override("de"):
+        assert line(event).note == "Geleakt oder offengelegt: in een log"
+    page = owner_client.get(reverse("keys:detail", args=[company.slug, key.pk])).content.decode()
+    assert "Gelekt of zichtbaar geworden: in een log" in page and "Leaked or exposed" not in page
+
+
+def test_every_reason_that_is_offered_or_given_by_itself_is_known():
+    with translation.override("en"):
+        offered = {str(label) for label, _help in REASONS[:-1]}
+    offered |= {value for value, _label in KEY_REASONS + COMPANY_REASONS} - {"", "Other"}
+    written = "\n".join(path.read_text() for path in Path(settings.BASE_DIR, "keys").rglob("*.py"))
+    offered |= set(re.findall(r'reason="([A-Z][^"{]+)"', written))
+    assert len(offered) > 10 and offered - KNOWN == set()
+    assert reason_in_words("Name: of a person") == "Name: of a person"

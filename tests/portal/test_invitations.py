@@ -296,3 +296,11 @@ def test_a_sign_up_without_an_invitation_still_makes_a_company(client, db):
             "company_name": "Engines", "currency": "EUR"}  # fmt: skip
     client.post(reverse("account_signup"), form)
     assert Company.objects.get(name="Engines").memberships.get().user.name == "Ada"
+
+
+def test_somebody_new_is_invited_in_the_language_of_who_invites(owner_client, company):
+    owner_client.defaults["HTTP_ACCEPT_LANGUAGE"] = "de"
+    invite(owner_client, company)
+    message = mail.outbox[-1]
+    assert message.to == [NEW] and '<html lang="de">' in message.alternatives[0][0]
+    assert "Entwickler" in message.body and re.search(r"bis \d+\. \w+ \d{4}, ", message.body)

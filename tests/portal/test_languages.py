@@ -209,3 +209,12 @@ def test_dates_are_in_the_readers_language():
         assert times.day(moment) == "5 maart 2026"
     with translation.override("de"):
         assert times.exact(moment).startswith("5. März 2026, ")
+
+
+@override_settings(LANGUAGES=[*TWO, ("de", "Deutsch"), ("es", "Español")])
+def test_each_language_is_offered_in_its_own_words(owner_client, owner, company):
+    owner_client.defaults["HTTP_ACCEPT_LANGUAGE"] = "de"
+    page = owner_client.get(reverse("account")).content.decode()
+    footer = owner_client.get("/docs/").content.decode()
+    for name in ("English", "Nederlands", "Deutsch", "Español"):
+        assert f">{name}</option>" in page and f">{name}</button>" in footer

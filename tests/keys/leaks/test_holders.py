@@ -127,7 +127,7 @@ def test_the_mail_of_a_holders_report_carries_no_address_of_theirs(key_token, dj
         ),
     )
     assert "evil" not in mail.outbox[0].body
-    assert "Somebody who has the whole value" in mail.outbox[0].body
+    assert "Somebody who has its whole value" in mail.outbox[0].body
 
 
 def test_the_form_is_checked_for_forgery(key, key_token):

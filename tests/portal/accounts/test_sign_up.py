@@ -94,3 +94,17 @@ def test_a_failure_half_way_leaves_nothing(client, db, monkeypatch):
     with pytest.raises(RuntimeError):
         sign_up(client)
     assert not User.objects.exists() and not AuditEvent.objects.exists()
+
+
+def test_who_signs_up_in_a_language_is_written_to_in_it_from_then_on(client, db):
+    """Also by the worker, which knows no browser to ask."""
+    client.defaults["HTTP_ACCEPT_LANGUAGE"] = "nl-BE,nl;q=0.9"
+    sign_up(client)
+    assert User.objects.get().language == "nl"
+    assert mail.outbox[0].subject == "Bevestig je e-mailadres"
+
+
+def test_who_signs_up_in_the_portals_own_language_has_chosen_none(client, db):
+    client.defaults["HTTP_ACCEPT_LANGUAGE"] = "en-GB"
+    sign_up(client)
+    assert User.objects.get().language == ""
