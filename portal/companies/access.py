@@ -9,7 +9,7 @@ from typing import Any, cast
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -44,9 +44,9 @@ def company_page(act: str) -> Callable[[Callable[..., HttpResponse]], Callable[.
     """Decorator for a view with the keyword `slug`: only for members whose role may do `act`.
 
     Who is not signed in goes to sign in. A slug that is none of the person's companies is 404, whether or not it
-    exists; who lacks the second factor that the company asks for is led to set one up; a role that lacks `act` is 403.
-    Sets `request.company` and `request.membership`; dates on the page are the company's. The view's attribute `act`
-    says what it asks for.
+    exists; an owner of a closed one is led to its way back. Who lacks the second factor that the company asks for is
+    led to set one up; a role that lacks `act` is 403. Sets `request.company` and `request.membership`; dates on the
+    page are the company's. The view's attribute `act` says what it asks for.
     """
     if act not in ACTS:
         raise KeyError(f"{act} is no act of portal/companies/roles.py.")
@@ -57,6 +57,8 @@ def company_page(act: str) -> Callable[[Callable[..., HttpResponse]], Callable[.
         def guarded(request: HttpRequest, slug: str, *args: Any, **kwargs: Any) -> HttpResponse:
             membership = next((each for each in _memberships(request) if each.company.slug == slug), None)
             if membership is None:
+                if reopenable_membership(cast(User, request.user), slug):
+                    return redirect("reopen_company", slug=slug)
                 raise Http404
             if owes_second_factor(membership.company, membership.user):
                 return second_factor_page(request, membership.company)

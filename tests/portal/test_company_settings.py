@@ -175,7 +175,7 @@ def test_closing_ends_everything_at_once_and_tells_the_owners(
     assert answer.json()["code"] == "REVOKED"
     with pytest.raises(TokenRefused):
         check_token(token.text)
-    assert owner_client.get(page("company", company)).status_code == 404
+    assert owner_client.get(page("company", company))["Location"] == page("reopen_company", company)
     assert mail.outbox[-1].to == ["owner@example.com"]
     assert last_link("owner@example.com") == page("reopen_company", company)
     assert owner_client.get(reverse("home"))["Location"] == page("reopen_company", company)
@@ -230,9 +230,11 @@ def test_only_an_owner_finds_the_way_back_and_only_for_fourteen_days(
     for other in (colleague_client, stranger_client):
         assert other.get(page("reopen_company", company)).status_code == 404
         assert other.post(page("reopen_company", company)).status_code == 404
+        assert other.get(page("company", company)).status_code == 404
     with time_machine.travel(timezone.now() + timedelta(days=14, minutes=1), tick=False):
         owner_client.force_login(owner)
         assert owner_client.post(page("reopen_company", company)).status_code == 404
+        assert owner_client.get(page("company", company)).status_code == 404
         with pytest.raises(WrongState):
             closing.reopen_company(company=company, actor=SYSTEM)
 
