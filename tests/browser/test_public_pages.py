@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+import json
 
-from tests.browser.conftest import Browse
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser import people
+from tests.browser.conftest import Browse, Portal
 from tests.browser.looking import look_at
 
 pytestmark = pytest.mark.browser
@@ -22,6 +26,7 @@ pytestmark = pytest.mark.browser
         "/docs/security/",
         "/docs/search/?q=rotate",
         "/docs/search/?q=nothing+like+it",
+        "/leaked/",
     ],
 )
 def test_a_page_is_accessible_in_both_themes_and_widths(browse: Browse, address: str) -> None:
@@ -119,3 +124,18 @@ def test_the_documents_are_searched_without_script_and_on_a_phone(browse: Browse
     page.wait_for_url("**/docs/search/?q=overlap")
     page.locator(".docs-hits a").first.click()
     assert page.locator(".prose").is_visible()
+
+
+def test_whoever_found_a_key_reports_it_by_page(browse: Browse, portal: Portal) -> None:
+    found = json.loads(portal.manage("demo", "--json"))["key"]
+    page = browse(width=360)
+    page.goto("/leaked/")
+    page.get_by_label("What you found").fill(found[:-3])
+    people.press(page, "Report it")
+    expect(page.get_by_label("What you found")).to_be_focused()
+    expect(page.get_by_label("What you found")).to_be_empty()
+    look_at(page, "a report that holds half a key")
+    page.get_by_label("What you found").fill(f"token = {found}")
+    people.press(page, "Report it")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Thank you")
+    assert portal.verdict(found)["code"] == "REVOKED"
