@@ -110,6 +110,18 @@ def test_a_phone_has_the_menu_behind_one_button(browse: Browse) -> None:
     assert page.locator(".mobile-nav").get_by_role("link", name="API reference").is_visible()
 
 
+def test_what_is_pressed_on_a_phone_is_large_enough_for_a_finger(browse: Browse) -> None:
+    page = browse(width=360)
+    page.goto("/styleguide/")
+    heights = page.evaluate(
+        """() => [...document.querySelectorAll(".button, .input:not(textarea), .tab-label, .icon-button, .code-copy")]
+          .map(element => [element.className, element.getBoundingClientRect().height])
+          .filter(([name, height]) => height > 0 && !name.includes("button-link"))"""
+    )
+    assert len(heights) > 20
+    assert not [(name, height) for name, height in heights if height < (40 if name in {"button", "input"} else 36)]
+
+
 def test_the_api_reference_loads_under_the_policy(browse: Browse) -> None:
     page = browse()
     page.goto("/api/docs/")
