@@ -22,6 +22,7 @@ from django.core.mail.backends.base import BaseEmailBackend
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.clickjacking import xframe_options_sameorigin
@@ -68,7 +69,7 @@ class Mail:
     @property
     def preview(self) -> str:
         """The beginning of its text, on one line."""
-        return " ".join(self.text.split())[:140]
+        return Truncator(" ".join(self.text.split())).chars(140)
 
 
 def all_mails(to: str = "") -> Iterable[Mail]:

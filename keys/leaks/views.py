@@ -46,9 +46,8 @@ def leaked(request: HttpRequest) -> HttpResponse:
         if form.is_valid():
             holders.report(form.cleaned_data["token"])
             return render(request, "leaks/thanks.html", {"number": len(form.cleaned_data["token"])})
-        # What was typed may be half of a secret: it is not sent back.
-        errors = [str(error) for error in form.errors.get("token", [])]
-        return render(request, "leaks/leaked.html", {"form": ReportForm(), "problems": errors}, status=400)
+        form.data = {}  # what was typed may be half of a secret: it is not sent back
+        return render(request, "leaks/leaked.html", {"form": form}, status=400)
     return render(request, "leaks/leaked.html", {"form": form})
 
 
@@ -92,4 +91,6 @@ def staff_leaks(request: HttpRequest) -> HttpResponseBase:
     page = paginate(found, order=("-reported_at", "-id"), size=PAGE, cursor=request.GET.get("cursor", ""))
     filters = [form["kind"], form["source"], form["outcome"]]
     rows = [(leak, reverse("staff:key", args=[leak.subject_id]) if leak.kind == Kind.KEY else "") for leak in page.rows]
-    return render(request, "leaks/staff.html", {"page": page, "rows": rows, "filters": filters, "query": query})
+    filtered = bool(query or form.chosen())
+    context = {"page": page, "rows": rows, "filters": filters, "query": query, "filtered": filtered}
+    return render(request, "leaks/staff.html", context)

@@ -27,7 +27,7 @@ from portal.accounts.services import change_language, change_name
 from portal.audit.actors import Actor
 from portal.companies.access import last_company
 from portal.companies.errors import CompanyError
-from portal.companies.selectors import user_memberships
+from portal.companies.selectors import reopenable_memberships, user_memberships
 from portal.ui.views import YEAR, next_page
 
 LATEST = 5
@@ -51,6 +51,7 @@ def account(request: HttpRequest) -> HttpResponse:
         {
             "form": form,
             "memberships": user_memberships(user),
+            "closed": reopenable_memberships(user),
             "sessions": UserSession.objects.filter(user=user).count(),
             "has_second_factor": is_mfa_enabled(user),
             "sign_ins": sign_ins.recent(user)[:LATEST],

@@ -16,6 +16,7 @@ from keys import services
 from keys.leaks.finding import Found
 from keys.leaks.models import Kind, Source
 from keys.leaks.services import Incident, note_leak
+from keys.management_tokens.services import create_token
 from keys.models import Key, McpServer
 from keys.reviews.making import make_for
 from keys.servers import services as servers
@@ -62,6 +63,11 @@ def load() -> Company:
     nightly = _key(
         company, portal_server, owner, "Nightly report", ["tool:get_companies", "tool:get_users"], 365,
         labels=["production"],
+    )  # fmt: skip
+    servers.create_credential(server=stock, name="Production", actor=actor)
+    create_token(
+        company=company, user=owner, name="Deploy job", scopes=["keys:read", "keys:write"],
+        expires_at=timezone.now() + timedelta(days=90), actor=actor,
     )  # fmt: skip
     newer, _token = services.rotate_key(key=nightly, overlap=timedelta(hours=24), actor=actor)
     leaked = _key(company, portal_server, developer, "Old notebook", ["tools:*"], 90)

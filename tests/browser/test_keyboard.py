@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from portal.management.commands import demo
 from tests.browser import people
 from tests.browser.conftest import Browse, Portal
 
@@ -119,3 +122,32 @@ def test_a_company_is_registered_and_a_key_made_rotated_and_revoked_by_keyboard(
     enter(page, link(page, "Revoke"))
     enter(page, button(page, "Revoke the key"))
     assert portal.verdict(new)["code"] == portal.verdict(key)["code"] == "REVOKED"
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+def test_staff_find_a_key_and_revoke_it_by_keyboard(browse: Browse, portal: Portal, width: int):
+    key = json.loads(portal.manage("demo", "--json"))["key"]
+    page = browse(width=width)
+    people.sign_in(page, demo.STAFF["email"], demo.STAFF["password"])
+    page.goto("/staff/")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    tab_to(page, page.get_by_role("main").get_by_label("Find"))
+    page.keyboard.type(key)
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Demo script")
+    enter(page, link(page, "Revoke"))
+    enter(page, button(page, "Revoke the key"))
+    expect(page.get_by_label("Reason", exact=True)).to_be_focused()  # where the mistake is
+    assert page.get_by_label("Reason", exact=True).evaluate(SEEN)
+    page.keyboard.press("ArrowDown")
+    tab_to(page, page.get_by_label("In your words"))
+    page.keyboard.type("Found in a chat")
+    enter(page, button(page, "Revoke the key"))
+    expect(page.get_by_role("status").filter(has_text="revoked")).to_be_visible()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Revoked")
+    page.keyboard.press("Tab")  # the reply begins at the beginning: nothing has the focus that nobody sees
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    assert portal.verdict(key)["code"] == "REVOKED"

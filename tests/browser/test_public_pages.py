@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser import people
-from tests.browser.conftest import Browse
+from tests.browser.conftest import Browse, Portal
 from tests.browser.looking import look_at
-from tests.browser.people import press
 
 pytestmark = pytest.mark.browser
 
@@ -27,6 +27,7 @@ pytestmark = pytest.mark.browser
         "/docs/security/",
         "/docs/search/?q=rotate",
         "/docs/search/?q=nothing+like+it",
+        "/leaked/",
     ],
 )
 def test_a_page_is_accessible_in_both_themes_and_widths(browse: Browse, address: str) -> None:
@@ -110,6 +111,18 @@ def test_a_phone_has_the_menu_behind_one_button(browse: Browse) -> None:
     assert page.locator(".mobile-nav").get_by_role("link", name="API reference").is_visible()
 
 
+def test_what_is_pressed_on_a_phone_is_large_enough_for_a_finger(browse: Browse) -> None:
+    page = browse(width=360)
+    page.goto("/styleguide/")
+    heights = page.evaluate(
+        """() => [...document.querySelectorAll(".button, .input:not(textarea), .tab-label, .icon-button, .code-copy")]
+          .map(element => [element.className, element.getBoundingClientRect().height])
+          .filter(([name, height]) => height > 0 && !name.includes("button-link"))"""
+    )
+    assert len(heights) > 20
+    assert not [(name, height) for name, height in heights if height < (40 if name in {"button", "input"} else 36)]
+
+
 def test_the_api_reference_loads_under_the_policy(browse: Browse) -> None:
     page = browse()
     page.goto("/api/docs/")
@@ -126,16 +139,19 @@ def test_the_documents_are_searched_without_script_and_on_a_phone(browse: Browse
     assert page.locator(".prose").is_visible()
 
 
-def test_anybody_reports_a_leaked_key(browse: Browse) -> None:
-    """A browser that is told to name no page it comes from names no origin either, and its form is refused."""
-    page = browse()
+def test_whoever_found_a_key_reports_it_by_page(browse: Browse, portal: Portal) -> None:
+    found = json.loads(portal.manage("demo", "--json"))["key"]
+    page = browse(width=360)
     page.goto("/leaked/")
-    page.get_by_label("What you found").fill("nothing of the kind")
-    press(page, "Report it")
-    expect(page.get_by_role("main")).to_contain_text("No whole Latchkey key is in it")
-    page.get_by_role("button", name="Dark", exact=True).click()
-    page.wait_for_load_state()
-    assert page.locator("html").get_attribute("data-theme") == "dark"
+    page.get_by_label("What you found").fill(found[:-3])
+    people.press(page, "Report it")
+    expect(page.get_by_label("What you found")).to_be_focused()
+    expect(page.get_by_label("What you found")).to_be_empty()
+    look_at(page, "a report that holds half a key")
+    page.get_by_label("What you found").fill(f"token = {found}")
+    people.press(page, "Report it")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Thank you")
+    assert portal.verdict(found)["code"] == "REVOKED"
 
 
 def test_a_refused_sign_in_is_tried_again_without_a_click(browse: Browse) -> None:

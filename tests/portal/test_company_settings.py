@@ -199,6 +199,17 @@ def test_closing_needs_an_owner_and_a_recent_sign_in(owner_client, colleague, co
     assert company.is_active
 
 
+def test_an_owner_with_another_company_finds_the_way_back_on_their_account(
+    owner_client, colleague_client, company, owner
+):
+    factories.make_company("Still open", owner=owner)
+    way_back = page("reopen_company", company)
+    assert way_back not in owner_client.get(reverse("account")).content.decode()
+    services.close_company(company=company, actor=SYSTEM)
+    assert way_back in owner_client.get(reverse("account")).content.decode()
+    assert way_back not in colleague_client.get(reverse("account")).content.decode()  # no owner
+
+
 def test_reopening_makes_it_active_again_and_revoked_keys_stay_revoked(owner_client, company, key):
     close(owner_client, company)
     assert "is closed" in owner_client.get(page("reopen_company", company)).content.decode()

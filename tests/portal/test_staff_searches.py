@@ -7,8 +7,10 @@ from django.urls import reverse
 
 from keys.leaks.models import Leak
 from keys.models import McpServer
+from keys.oauth import machines
 from keys.oauth.models import Connection
 from portal.accounts.models import User
+from portal.audit.actors import SYSTEM
 from portal.companies.models import Company
 from portal.staff import searches
 from portal.staff.views import connections as views
@@ -62,3 +64,27 @@ def test_connections_go_a_page_at_a_time_and_back(staff_client, things, monkeypa
     assert not second.older
     back = staff_client.get(address, {"q": "gemini", "cursor": second.newer}).context["page"]
     assert back.rows == first.rows
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("/staff/leaks/?q=nothing", "No leak matches"),
+        ("/staff/leaks/?kind=token", "No leak matches"),
+        ("/staff/connections/?q=nothing", "No connection matches"),
+    ],
+)
+def test_a_search_that_finds_nothing_does_not_say_that_there_is_nothing(staff_client, things, address, words):
+    page = staff_client.get(address).content.decode()
+    assert words in page
+    assert "Show all" in page
+
+
+def test_the_list_tells_machines_from_clients_that_say_their_name_themselves(staff_client, company, server, owner):
+    machines.create(
+        company=company, server=server, user=owner, name="Nightly report", scopes=["tools:read"], expires_at=None,
+        public_key=None, actor=SYSTEM,
+    )  # fmt: skip
+    page = staff_client.get("/staff/connections/").content.decode()
+    assert "Machine client" in page
+    assert "Name not checked" not in page

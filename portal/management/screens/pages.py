@@ -79,6 +79,11 @@ def member_pages(company: Company) -> list[tuple[str, str]]:
     for name, url in [("own-server", "servers:detail"), ("server-edit", "servers:edit"),
                       ("new-credential", "servers:credential_new")]:  # fmt: skip
         pages.append((name, reverse(url, args=[company.slug, own.pk])))
+    credential, token = own.credentials.get(name="Production"), company.management_tokens.get(name="Deploy job")
+    pages.append(
+        ("credential-revoke", reverse("servers:credential_revoke", args=[company.slug, own.pk, credential.pk]))
+    )
+    pages.append(("token-revoke", reverse("tokens:revoke", args=[company.slug, token.pk])))
     pages.append(("usage-waiting", f"{reverse('usage', args=[company.slug])}?days={example_data.crowd(company)}"))
     pages.append(("usage-of-key", f"{reverse('usage', args=[company.slug])}?key={key.pk}"))
     return pages

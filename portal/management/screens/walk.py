@@ -14,7 +14,7 @@ from django.urls import reverse
 
 from portal.companies.models import Company
 from portal.management.commands import demo
-from portal.management.screens import second_factor
+from portal.management.screens import mistakes, second_factor
 from portal.management.screens.acts import press, sign_in
 from portal.management.screens.camera import Camera
 from portal.management.screens.pages import member_pages, staff_pages, visitor_pages
@@ -31,8 +31,11 @@ PASSWORD = "quiet lanterns drift over tin roofs"  # noqa: S105 - of a portal tha
 REGISTERING = (
     "sign-up-filled", "check-your-mail", "mail", "card-form", "card-declined", "overview-new", "keys-empty",
 )  # fmt: skip
-MAKING = ("key-created", "key-tested", "server-checked")
-CONNECTING = ("consent", "device-consent", "device-done", "connection", "machine-created", "connections")
+MAKING = ("key-created", "key-tested", "token-created", "credential-created", "server-checked")
+CONNECTING = (
+    "consent", "device-consent", "device-done", "device-denied", "connection", "connection-revoke",
+    "connection-revoke-refused", "machine-created", "connections",
+)  # fmt: skip
 
 
 def walk(camera: Camera, company: Company) -> None:
@@ -47,23 +50,27 @@ def walk(camera: Camera, company: Company) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         page = _person(browser)
-        _visit(page, camera, visitor_pages())
+        visitor = visitor_pages()
+        _visit(page, camera, visitor)
+        mistakes.walk(page, camera, dict(visitor), mistakes.VISITOR)
         if camera.wants(*REGISTERING, *second_factor.NAMES):
             email = _register(page, camera)
             if camera.wants(*second_factor.NAMES):
                 second_factor.walk(page, camera, email, PASSWORD)
 
         page = _person(browser)
-        if camera.wants(*dict(member), *MAKING, *CONNECTING):
+        if camera.wants(*dict(member), *MAKING, *CONNECTING, *mistakes.names(mistakes.MEMBER)):
             sign_in(page, demo.OWNER["email"], demo.OWNER["password"])
             _visit(page, camera, member)
+            mistakes.walk(page, camera, dict(member), mistakes.MEMBER)
             _make(page, camera, dict(member))
             _connect(page, camera, company.slug)
 
         page = _person(browser)
-        if camera.wants(*dict(staff), "staff-found"):
+        if camera.wants(*dict(staff), "staff-found", *mistakes.names(mistakes.STAFF)):
             sign_in(page, demo.STAFF["email"], demo.STAFF["password"])
             _visit(page, camera, staff)
+            mistakes.walk(page, camera, dict(staff), mistakes.STAFF)
             _find(page, camera)
         browser.close()
 
@@ -82,7 +89,7 @@ def _person(browser: Browser) -> Page:
 
 
 def _make(page: Page, camera: Camera, member: dict[str, str]) -> None:
-    """A key that is made and tried, and a server that is tried."""
+    """A key that is made and tried, a token and a credential that are made, and a server that is tried."""
     if camera.wants("key-created", "key-tested"):
         page.goto(member["new-key"])
         page.get_by_label("Name", exact=True).fill("Assistant in the office")
@@ -91,6 +98,13 @@ def _make(page: Page, camera: Camera, member: dict[str, str]) -> None:
         page.get_by_role("button", name="Test this key").click()
         page.locator("#trial .timeline").wait_for()
         camera.take(page, "key-tested")
+    for name, form, button in [("token-created", "new-token", "Create the token"),
+                               ("credential-created", "new-credential", "Make the credential")]:  # fmt: skip
+        if camera.wants(name):
+            page.goto(member[form])
+            page.get_by_label("Name", exact=True).fill("Nightly report")
+            press(page, button)
+            camera.take(page, name)
     if camera.wants("server-checked"):
         page.goto(member["server-check"])
         press(page, "Start the test")
@@ -117,16 +131,22 @@ def _connect(page: Page, camera: Camera, slug: str) -> None:
              "code_challenge_method": "S256"}  # fmt: skip
     page.goto(f"{reverse('oauth:authorize')}?{urlencode(query)}")
     camera.take(page, "consent")
-    form = {"client_id": client_id, "scope": "tools:read"}
-    code = page.request.post(reverse("oauth:device_authorization"), form=form).json()["user_code"]
-    page.goto(reverse("oauth:device"))
-    page.get_by_label("Code").fill(code)
-    press(page, "Go on")
-    camera.take(page, "device-consent")
-    press(page, "Let it connect")
-    camera.take(page, "device-done")
+    for name, button in [("device-denied", "Refuse"), ("device-done", "Let it connect")]:
+        form = {"client_id": client_id, "scope": "tools:read"}
+        code = page.request.post(reverse("oauth:device_authorization"), form=form).json()["user_code"]
+        page.goto(reverse("oauth:device"))
+        page.get_by_label("Code").fill(code)
+        press(page, "Go on")
+        camera.take(page, "device-consent")
+        press(page, button)
+        camera.take(page, name)
     page.get_by_role("link", name="See the connection").click()
     camera.take(page, "connection")
+    page.get_by_role("link", name="Revoke").click()
+    camera.take(page, "connection-revoke")
+    page.get_by_role("radio", name=mistakes.OTHER_REASON).check()
+    press(page, "Revoke the connection")
+    camera.take(page, "connection-revoke-refused")
     page.goto(reverse("connections:machine_new", args=[slug]))
     page.get_by_label("Name", exact=True).fill("Nightly report")
     press(page, "Make the client")

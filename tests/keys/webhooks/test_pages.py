@@ -42,6 +42,13 @@ def test_adding_shows_the_secret_once_and_nothing_keeps_it(owner_client: Client,
     assert (endpoint.url, endpoint.description, endpoint.event_types) == (FORM["url"], "Billing", [])
 
 
+def test_the_kinds_below_the_choice_that_needs_them_are_not_called_optional(owner_client: Client, base: str) -> None:
+    page = owner_client.get(base + "new/").content.decode()
+    kinds = page.partition("Kinds of events")[2].partition("</legend>")
+    assert kinds[1]
+    assert "optional" not in kinds[0]
+
+
 def test_only_ticked_events_are_kept(owner_client: Client, base: str, company: Company) -> None:
     data = FORM | {"which": "chosen", "event_types": [EventType.KEY_EXPIRED, EventType.KEY_REVOKED]}
     owner_client.post(base + "new/", data)
