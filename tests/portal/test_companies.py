@@ -173,10 +173,10 @@ def test_a_role_that_lacks_the_act_is_refused(company, colleague_client):
     assert colleague_client.get(reverse("card", kwargs={"slug": company.slug})).status_code == 403
 
 
-def test_a_closed_company_is_gone_for_its_members(company, owner, owner_client):
+def test_a_closed_company_is_gone_for_its_members(company, colleague, colleague_client):
     services.close_company(company=company, actor=SYSTEM)
-    assert owner_client.get(reverse("company", kwargs={"slug": company.slug})).status_code == 404
-    assert not user_companies(owner).exists()
+    assert colleague_client.get(reverse("company", kwargs={"slug": company.slug})).status_code == 404
+    assert not user_companies(colleague).exists()
 
 
 def test_home_is_the_company_opened_last(owner, owner_client, company):
