@@ -1,8 +1,10 @@
-"""`python3 -m bench.pages`: every page of a filled portal, in process: its queries and how long it takes.
+"""`python3 -m bench.pages`: every page of a filled portal: its queries and how long it takes.
 
 Asks the database that DATABASE_URL names, after `manage.py fill --big 10000 --events … --usage … --connections …`, as
 somebody of the staff, as the owner of the company with most keys and as the owner of a usual one. Addresses come from
 the URL configuration, what stands in them from the database. The first request finds nothing in the cache.
+Pages are asked for in this process; with `--served` of a web process as in production, over HTTP, which is what a
+browser waits for.
 """
 
 from __future__ import annotations
@@ -14,10 +16,16 @@ import statistics
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import django
+
+from bench.askers import Asker, Here, Served
+from bench.servers import Server
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 os.environ.setdefault("LATCHKEY_STAFF_SECOND_FACTOR", "0")
@@ -40,7 +48,7 @@ class Measured:
     slow: tuple[float, str] = (0.0, "")
     first: float = 0.0
     times: list[float] = field(default_factory=list)
-    cpu: list[float] = field(default_factory=list)
+    cpu: float = 0.0
 
     @property
     def p50(self) -> float:
@@ -66,6 +74,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="Addresses with this in them.")
     parser.add_argument("--who", choices=list(GOALS), help="Only as this person.")
     parser.add_argument("--all", action="store_true", help="Every page, and not the slowest fifteen of each person.")
+    parser.add_argument("--served", action="store_true", help="Of a web process, as a browser asks.")
     parser.add_argument("--queries", type=int, default=0, help="Print so many of the slowest queries, too.")
     options = parser.parse_args()
     django.setup()
@@ -74,12 +83,23 @@ def main() -> None:
     settings.DEBUG = False
     settings.ALLOWED_HOSTS = ["testserver"]
     missed = False
-    for who, (email, paths) in people().items():
-        if options.who in {None, who}:
-            wanted = [path for path in paths if options.only in path]
-            rows = measure(email, wanted, options.rounds)
-            missed |= report(who, rows, everything=options.all, queries=options.queries)
+    with ExitStack() as at_the_end:
+        server = serve(at_the_end) if options.served else None
+        for who, (email, paths) in people().items():
+            if options.who in {None, who}:
+                wanted = [path for path in paths if options.only in path]
+                rows = measure(email, wanted, options.rounds, server)
+                missed |= report(who, rows, everything=options.all, queries=options.queries)
     sys.exit(1 if missed else 0)
+
+
+def serve(at_the_end: ExitStack) -> Server:
+    """The portal in a web process, until `at_the_end`."""
+    folder = Path(at_the_end.enter_context(TemporaryDirectory()))
+    server = Server("web", "portal.wsgi:application", {}, folder)
+    at_the_end.callback(server.stop)
+    server.wait("/healthz/live")
+    return server
 
 
 def people() -> dict[str, tuple[str, list[str]]]:
@@ -217,8 +237,11 @@ def _addresses(patterns: Any, prefix: str = "") -> Iterator[str]:
             yield route
 
 
-def measure(email: str, paths: list[str], rounds: int) -> list[Measured]:
-    """Ask for each of `paths` as `email`: once with an empty cache, once to count queries, then `rounds` times."""
+def measure(email: str, paths: list[str], rounds: int, server: Server | None = None) -> list[Measured]:
+    """Ask for each of `paths` as `email`: once with an empty cache, once to count queries, then `rounds` times.
+
+    Of `server`, if there is one, whose cache stays as it is; queries are counted in this process.
+    """
     from django.core.cache import cache
     from django.db import connection
     from django.test import Client
@@ -228,37 +251,26 @@ def measure(email: str, paths: list[str], rounds: int) -> list[Measured]:
 
     client = Client(headers={"user-agent": "bench.pages"})
     client.force_login(User.objects.get(email=email))
-    answer = client.get("/account/")  # a session's first request writes where it is from
-    assert answer.status_code == 200, "not signed in"
+    here = Here(client)
+    asker: Asker = Served(client, server) if server else here
+    assert here.ask("/account/")[0] == 200, "not signed in"  # a session's first request writes where it is from
     found = []
     for path in paths:
         one = Measured(path)
         cache.clear()
-        client.get("/account/")
-        one.status, one.first = _ask(client, path)
+        here.ask("/account/")
+        one.status, one.first = asker.ask(path)
         if one.status == 200 or path.startswith("POST "):
             with CaptureQueriesContext(connection) as context:
-                _ask(client, path)
+                here.ask(path)
             one.queries = len(context)
             spent = [(float(query["time"]) * 1000, query["sql"]) for query in context.captured_queries]
             one.database, one.slow = sum(time for time, _sql in spent), max(spent, default=(0.0, ""))
-            for _ in range(rounds):
-                cpu = time.process_time()
-                one.times.append(_ask(client, path)[1])
-                one.cpu.append((time.process_time() - cpu) * 1000)
+            cpu = asker.cpu()
+            one.times = [asker.ask(path)[1] for _ in range(rounds)]
+            one.cpu = (asker.cpu() - cpu) / rounds
             found.append(one)
     return found
-
-
-def _ask(client: Any, path: str) -> tuple[int, float]:
-    began = time.perf_counter()
-    if path.startswith("POST "):
-        _method, address, words = path.split(" ", 2)
-        response = client.post(address, {"key": words})
-    else:
-        response = client.get(path)
-    b"".join(response.streaming_content) if response.streaming else response.content
-    return response.status_code, (time.perf_counter() - began) * 1000
 
 
 def report(who: str, rows: list[Measured], *, everything: bool, queries: int) -> bool:
@@ -271,10 +283,7 @@ def report(who: str, rows: list[Measured], *, everything: bool, queries: int) ->
     )
     print("| page | queries | in them ms | own CPU | first | p50 | p95 | slowest |\n| --- |" + " ---: |" * 7)
     for row in rows if everything else rows[: max(15, len(over))]:
-        times = " | ".join(
-            f"{time:.0f}"
-            for time in (row.database, statistics.median(row.cpu or [0]), row.first, row.p50, row.p95, row.slowest)
-        )
+        times = " | ".join(f"{time:.0f}" for time in (row.database, row.cpu, row.first, row.p50, row.p95, row.slowest))
         print(f"| {row.path} | {row.queries} | {times} |")
     for row in sorted(rows, key=lambda row: -row.slow[0])[:queries]:
         print(f"\n{row.path}: {row.slow[0]:.0f} ms\n{row.slow[1]}")
