@@ -11,7 +11,7 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from keys.models import Key, McpServer
+from keys.models import Key, ManagementToken, McpServer, ServerCredential
 from keys.snippets import Connection, snippets
 from keys.webhooks.models import Endpoint
 from portal.accounts.models import User
@@ -37,7 +37,8 @@ SAME = re.compile(
 def _data() -> Iterator[str]:
     """What people and machines wrote themselves."""
     for rows in (
-        Key.objects.values_list("name", "label_text"), Company.objects.values_list("name"),
+        Key.objects.values_list("name", "label_text"), ManagementToken.objects.values_list("name"),
+        ServerCredential.objects.values_list("name"), Company.objects.values_list("name"),
         User.objects.values_list("name"), McpServer.objects.values_list("name", "title"),
         Endpoint.objects.values_list("description"), AuditEvent.objects.values_list("reason"),
         Incident.objects.values_list("title"), IncidentNote.objects.values_list("text"),
