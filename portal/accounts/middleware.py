@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from hashlib import sha256
 from typing import Final
 
@@ -26,10 +27,11 @@ class UserSessionsMiddleware(_UserSessions):
 
 
 def _is_noted(request: HttpRequest) -> bool:
-    """Whether this session was noted within the last minute, from this address with this browser."""
+    """Whether this session was noted in this minute of the clock, from this address with this browser."""
     session = getattr(request, "session", None)
     if session is None or not session.session_key or not request.user.is_authenticated:
         return False  # allauth notes none of these
-    seen = (session.session_key, get_adapter().get_client_ip(request), request.META.get("HTTP_USER_AGENT", ""))
+    agent, address = request.META.get("HTTP_USER_AGENT", ""), get_adapter().get_client_ip(request)
+    seen = (session.session_key, address, agent, int(time.time()) // NOTED_SECONDS)
     # Hashed: who reads the cache must not find sessions in it.
     return not cache.add(f"session-noted:{sha256(repr(seen).encode()).hexdigest()}", True, NOTED_SECONDS)

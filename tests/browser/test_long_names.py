@@ -67,11 +67,11 @@ def too_wide(page: Page, addresses: list[str]) -> list[str]:
     """Which of the pages are wider than the window."""
     found = []
     for address in addresses:
+        response = page.goto(address, wait_until="domcontentloaded")
+        assert response is not None
+        assert response.status == 200, address
         for width in (1280, 360):
             page.set_viewport_size({"width": width, "height": 800})
-            response = page.goto(address)
-            assert response is not None
-            assert response.status == 200, address
             excess = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
             if excess > 0:
                 found.append(f"{address} at {width}: {excess} px too wide")

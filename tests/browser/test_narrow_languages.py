@@ -53,11 +53,11 @@ LAY_OUT = """async ([language, pages]) => {
 }"""
 
 
-def too_wide(page: Page, pages: list[Any]) -> list[str]:
+def too_wide(page: Page, pages: list[Any], languages: tuple[str, ...] = LANGUAGES) -> list[str]:
     """Which of `pages` (name, address) are wider than the window, or not in the language that was asked for."""
     chosen = [[name, address] for name, address in pages if not name.startswith(ENGLISH)]
     found = []
-    for language in LANGUAGES:
+    for language in languages:
         page.goto("/leaked/")  # one with the style sheet alone
         found += [f"{language}, {each}" for each in page.evaluate(LAY_OUT, [language, chosen])]
     return found
@@ -71,5 +71,5 @@ def test_no_page_is_wider_than_a_phone_in_any_language(browse: Browse, portal: P
     found += too_wide(page, member)
     page = browse(width=360)
     people.sign_in(page, portal.demo["staff"]["email"], portal.demo["staff"]["password"])
-    found += too_wide(page, staff)
+    found += too_wide(page, staff, ("de",))  # the one whose words are longest
     assert not found, "\n".join(found)
