@@ -25,9 +25,9 @@ from portal.accounts.models import User
 from portal.accounts.reauthentication import recent_sign_in_required
 from portal.accounts.services import change_language, change_name
 from portal.audit.actors import Actor
-from portal.companies.access import last_company
+from portal.companies.access import last_company, own_memberships
 from portal.companies.errors import CompanyError
-from portal.companies.selectors import reopenable_memberships, user_memberships
+from portal.companies.selectors import reopenable_memberships
 from portal.ui.views import YEAR, next_page
 
 LATEST = 5
@@ -50,7 +50,7 @@ def account(request: HttpRequest) -> HttpResponse:
         "accounts/account.html",
         {
             "form": form,
-            "memberships": user_memberships(user),
+            "memberships": own_memberships(request),
             "closed": reopenable_memberships(user),
             "sessions": UserSession.objects.filter(user=user).count(),
             "has_second_factor": is_mfa_enabled(user),

@@ -25,6 +25,7 @@ __all__ = [
     "closed_company_page",
     "company_page",
     "last_company",
+    "own_memberships",
     "second_factor_page",
     "user_companies",
 ]
@@ -55,7 +56,7 @@ def company_page(act: str) -> Callable[[Callable[..., HttpResponse]], Callable[.
         @login_required
         @wraps(view)
         def guarded(request: HttpRequest, slug: str, *args: Any, **kwargs: Any) -> HttpResponse:
-            membership = next((each for each in _memberships(request) if each.company.slug == slug), None)
+            membership = next((each for each in own_memberships(request) if each.company.slug == slug), None)
             if membership is None:
                 if reopenable_membership(cast(User, request.user), slug):
                     return redirect("reopen_company", slug=slug)
@@ -80,14 +81,15 @@ def company_page(act: str) -> Callable[[Callable[..., HttpResponse]], Callable[.
     return decorator
 
 
-def _memberships(request: HttpRequest) -> list[Membership]:
-    """All of the person's, read once: the page's own is among them, and the switcher shows the companies of all."""
-    user = cast(User, request.user)
-    memberships = list(user_memberships(user))
-    for membership in memberships:
-        membership.user = user
-    request.own_companies = [membership.company for membership in memberships]  # type: ignore[attr-defined]
-    return memberships
+def own_memberships(request: HttpRequest) -> list[Membership]:
+    """The memberships of the person who asks, by company name; read once a request: the switcher shows them, too."""
+    if not hasattr(request, "own_memberships"):
+        user = cast(User, request.user)
+        memberships = list(user_memberships(user))
+        for membership in memberships:
+            membership.user = user
+        request.own_memberships = memberships  # type: ignore[attr-defined]
+    return cast("list[Membership]", request.own_memberships)  # type: ignore[attr-defined]
 
 
 def second_factor_page(request: HttpRequest, company: Company) -> HttpResponse:
@@ -122,7 +124,7 @@ def last_company(request: HttpRequest) -> Membership | None:
 
     Sets `request.company` and `request.membership`, so that pages of the person show that company's sidebar.
     """
-    memberships = _memberships(request)
+    memberships = own_memberships(request)
     opened = request.session.get(LAST_COMPANY)
     chosen = next((each for each in memberships if each.company_id == opened), memberships[0] if memberships else None)
     if chosen is not None:

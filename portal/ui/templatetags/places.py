@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.safestring import SafeString, mark_safe
 
+from portal.companies.access import own_memberships
 from portal.ui import navigation
 
 register = template.Library()
@@ -77,11 +78,6 @@ def staff_nav(context: dict[str, Any]) -> dict[str, Any]:
 def company_switcher(context: dict[str, Any]) -> dict[str, Any]:
     """The company that the page belongs to, and the user's other ones to change to."""
     request = context["request"]
-    if not hasattr(request, "own_companies"):  # a page that belongs to no company
-        user = request.user
-        memberships = (
-            user.memberships.select_related("company").order_by("company__name") if user.is_authenticated else []
-        )
-        found = [membership.company for membership in memberships]
-        request.own_companies = [company for company in found if company.state != "closed"]
-    return {"company": getattr(request, "company", None), "companies": request.own_companies}
+    memberships = own_memberships(request) if request.user.is_authenticated else []
+    companies = [membership.company for membership in memberships]
+    return {"company": getattr(request, "company", None), "companies": companies}
